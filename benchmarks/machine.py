@@ -1,0 +1,26 @@
+"""The line under every table: where and when it was measured."""
+
+from __future__ import annotations
+
+import os
+import platform
+from datetime import datetime, timezone
+from pathlib import Path
+
+
+def describe() -> str:
+    """Python, processor, cores, system, load and date, in one line."""
+    load = f", load {os.getloadavg()[0]:.1f} at the start" if hasattr(os, "getloadavg") else ""
+    return (
+        f"{platform.python_implementation()} {platform.python_version()}, {_processor()}, {os.cpu_count()} cores, "
+        f"{platform.system()} {platform.release()}{load}, {datetime.now(timezone.utc):%Y-%m-%d}"
+    )
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

@@ -1,0 +1,80 @@
+"""Typed Python client for W&B Inference: chat completions, whole or streamed, blocking or async.
+
+    from wandb_inference import Client
+
+    client = Client(project="team/project")  # the key comes from WANDB_API_KEY
+    answer = client.chat.completions.create(
+        model="meta-llama/Llama-3.1-8B-Instruct",
+        messages=[{"role": "user", "content": "Name a prime above 100."}],
+    )
+    print(answer.text)
+
+Importing this package loads nothing else; each name loads what it needs when it is first used.
+"""
+
+TYPE_CHECKING = False  # checkers read this name as true; importing typing would cost 7 ms
+if TYPE_CHECKING:
+    from . import exceptions as exceptions
+    from . import testing as testing
+    from . import types as types
+    from ._client import AsyncClient as AsyncClient
+    from ._client import Client as Client
+    from ._completion import acompletion as acompletion
+    from ._completion import completion as completion
+    from ._streaming import AsyncStream as AsyncStream
+    from ._streaming import Stream as Stream
+    from ._version import __version__ as __version__
+    from .exceptions import APIConnectionError as APIConnectionError
+    from .exceptions import APIError as APIError
+    from .exceptions import APIResponseValidationError as APIResponseValidationError
+    from .exceptions import APIStatusError as APIStatusError
+    from .exceptions import APITimeoutError as APITimeoutError
+    from .exceptions import AuthenticationError as AuthenticationError
+    from .exceptions import BadRequestError as BadRequestError
+    from .exceptions import ConcurrencyLimitError as ConcurrencyLimitError
+    from .exceptions import ConfigurationError as ConfigurationError
+    from .exceptions import ConflictError as ConflictError
+    from .exceptions import InternalServerError as InternalServerError
+    from .exceptions import InvalidRequestError as InvalidRequestError
+    from .exceptions import ModelNotFoundError as ModelNotFoundError
+    from .exceptions import NotFoundError as NotFoundError
+    from .exceptions import PermissionDeniedError as PermissionDeniedError
+    from .exceptions import QuotaExceededError as QuotaExceededError
+    from .exceptions import RateLimitError as RateLimitError
+    from .exceptions import ServiceUnavailableError as ServiceUnavailableError
+    from .exceptions import StreamInterruptedError as StreamInterruptedError
+    from .exceptions import UnprocessableEntityError as UnprocessableEntityError
+else:
+    _ERRORS = (
+        "APIConnectionError APIError APIResponseValidationError APIStatusError APITimeoutError AuthenticationError "
+        "BadRequestError ConcurrencyLimitError ConfigurationError ConflictError InternalServerError "
+        "InvalidRequestError ModelNotFoundError NotFoundError PermissionDeniedError QuotaExceededError "
+        "RateLimitError ServiceUnavailableError StreamInterruptedError UnprocessableEntityError"
+    )
+    _HOME = {
+        "exceptions": "",  # a submodule: its home is the package itself
+        "testing": "",
+        "types": "",
+        "AsyncClient": "_client",
+        "AsyncStream": "_streaming",
+        "Client": "_client",
+        "Stream": "_streaming",
+        "__version__": "_version",
+        "acompletion": "_completion",
+        "completion": "_completion",
+        **dict.fromkeys(_ERRORS.split(), "exceptions"),
+    }
+    __all__ = sorted(_HOME)
+
+    def __getattr__(name):
+        from importlib import import_module
+
+        if name not in _HOME:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        home = import_module(f".{_HOME[name] or name}", __name__)
+        value = getattr(home, name) if _HOME[name] else home
+        globals()[name] = value  # later accesses do not come here
+        return value
+
+    def __dir__():
+        return __all__

@@ -1,0 +1,169 @@
+"""`completion()` and `acompletion()`: one call, configured by its arguments, with LiteLLM's names."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from typing import Any, Literal, overload
+
+from typing_extensions import Unpack
+
+from ._client import new_settings
+from ._core.build import CHAT_PARAMS, unexpected_keyword
+from ._streaming import AsyncStream, Stream
+from ._transport import AsyncTransport, Transport
+from .resources._awaiting import awaited
+from .resources._signature import with_parameters
+from .resources.chat import AsyncCompletions, Completions
+from .types import ChatCompletion, ChatCompletionChunk, ChatParams, MessageParam
+
+# Calls share connections, not settings: arguments and environment are looked up anew each time. Made here at no cost:
+# the pools come with the first request.
+_transport = Transport()
+_async_transport = AsyncTransport()
+
+_NAMED = ("api_key", "api_base", "model", "messages", "stream")
+_ELSEWHERE = {
+    "base_url": "api_base",
+    "num_retries": "max_retries",
+    "request_timeout": "timeout",
+    "headers": "extra_headers",
+}
+
+
+@overload
+def completion(
+    model: str,
+    messages: Iterable[MessageParam],
+    *,
+    stream: Literal[False] | None = False,
+    api_key: str | Callable[[], str] | None = None,
+    api_base: str | None = None,
+    **params: Unpack[ChatParams],
+) -> ChatCompletion: ...
+@overload
+def completion(
+    model: str,
+    messages: Iterable[MessageParam],
+    *,
+    stream: Literal[True],
+    api_key: str | Callable[[], str] | None = None,
+    api_base: str | None = None,
+    **params: Unpack[ChatParams],
+) -> Stream[ChatCompletionChunk]: ...
+@overload
+def completion(
+    model: str,
+    messages: Iterable[MessageParam],
+    *,
+    stream: bool | None,
+    api_key: str | Callable[[], str] | None = None,
+    api_base: str | None = None,
+    **params: Unpack[ChatParams],
+) -> ChatCompletion | Stream[ChatCompletionChunk]: ...
+@with_parameters(ChatParams, first=("project",))
+def completion(
+    model: str,
+    messages: Iterable[MessageParam],
+    *,
+    stream: bool | None = False,
+    api_key: str | Callable[[], str] | None = None,
+    api_base: str | None = None,
+    **params: Unpack[ChatParams],
+) -> Any:
+    """The model's answer; with `stream=True`, an iterator over its pieces.
+
+    What LiteLLM's `completion()` does for its `wandb` provider, under the same names. Calls share their connections.
+
+    Args:
+        model: An id such as `meta-llama/Llama-3.1-8B-Instruct`, with or without `wandb/` before it.
+        messages: What was said so far, oldest first.
+        stream: Whether to get the answer as it comes.
+        api_key: The key; else `WANDB_API_KEY`, netrc, W&B's settings files.
+        api_base: The server; else `WANDB_API_BASE`, else `https://api.inference.wandb.ai/v1`.
+        **params: `project` and the others of `wandb_inference.types.ChatParams`.
+
+    Raises:
+        TypeError: A keyword that does not exist.
+        ConfigurationError: No key or no project.
+        InvalidRequestError: A request that can't be sent as it is; `.errors` lists what is wrong.
+        APIStatusError: The service refused; its subclass says why.
+        APIConnectionError: No complete answer; `APITimeoutError` where a clock ran out.
+        APIResponseValidationError: An answer that is none.
+    """
+    _check("completion", params)
+    settings = new_settings(api_key, params.pop("project", None), api_base)
+    return Completions(settings, _transport).create(model=model, messages=messages, stream=bool(stream), **params)
+
+
+@overload
+def acompletion(
+    model: str,
+    messages: Iterable[MessageParam],
+    *,
+    stream: Literal[False] | None = False,
+    api_key: str | Callable[[], str] | Callable[[], Awaitable[str]] | None = None,
+    api_base: str | None = None,
+    **params: Unpack[ChatParams],
+) -> Coroutine[Any, Any, ChatCompletion]: ...
+@overload
+def acompletion(
+    model: str,
+    messages: Iterable[MessageParam],
+    *,
+    stream: Literal[True],
+    api_key: str | Callable[[], str] | Callable[[], Awaitable[str]] | None = None,
+    api_base: str | None = None,
+    **params: Unpack[ChatParams],
+) -> Coroutine[Any, Any, AsyncStream[ChatCompletionChunk]]: ...
+@overload
+def acompletion(
+    model: str,
+    messages: Iterable[MessageParam],
+    *,
+    stream: bool | None,
+    api_key: str | Callable[[], str] | Callable[[], Awaitable[str]] | None = None,
+    api_base: str | None = None,
+    **params: Unpack[ChatParams],
+) -> Coroutine[Any, Any, ChatCompletion | AsyncStream[ChatCompletionChunk]]: ...
+@with_parameters(ChatParams, first=("project",))
+@awaited
+async def acompletion(
+    model: str,
+    messages: Iterable[MessageParam],
+    *,
+    stream: bool | None = False,
+    api_key: str | Callable[[], str] | Callable[[], Awaitable[str]] | None = None,
+    api_base: str | None = None,
+    **params: Unpack[ChatParams],
+) -> Any:
+    """The model's answer; with `stream=True`, an async iterator over its pieces. To be awaited in both cases.
+
+    What LiteLLM's `acompletion()` does for its `wandb` provider, under the same names. Calls share their connections.
+
+    Args:
+        model: An id such as `meta-llama/Llama-3.1-8B-Instruct`, with or without `wandb/` before it.
+        messages: What was said so far, oldest first.
+        stream: Whether to get the answer as it comes.
+        api_key: The key, or a callable, async or not; else `WANDB_API_KEY`, netrc, W&B's settings files.
+        api_base: The server; else `WANDB_API_BASE`, else `https://api.inference.wandb.ai/v1`.
+        **params: `project` and the others of `wandb_inference.types.ChatParams`.
+
+    Raises:
+        TypeError: A keyword that does not exist.
+        ConfigurationError: No key or no project.
+        InvalidRequestError: A request that can't be sent as it is; `.errors` lists what is wrong.
+        APIStatusError: The service refused; its subclass says why.
+        APIConnectionError: No complete answer; `APITimeoutError` where a clock ran out.
+        APIResponseValidationError: An answer that is none.
+    """
+    _check("acompletion", params)
+    settings = new_settings(api_key, params.pop("project", None), api_base)
+    return await AsyncCompletions(settings, _async_transport).create(
+        model=model, messages=messages, stream=bool(stream), **params
+    )
+
+
+def _check(function: str, params: Mapping[str, object]) -> None:
+    for name in params:
+        if name not in CHAT_PARAMS:
+            raise unexpected_keyword(function, name, (*CHAT_PARAMS, *_NAMED), _ELSEWHERE)

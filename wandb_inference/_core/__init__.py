@@ -1,0 +1,1 @@
+"""Everything the client decides: plain functions and small state machines that never wait."""

@@ -1,0 +1,219 @@
+"""Chunks to the completion they add up to."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ..types import ChatCompletion, ChatCompletionChunk, CompletionUsage
+from ..types.chunk import ChunkChoice, FunctionCallDelta, ToolCallDelta
+from .reading import mend
+
+_THINKING = ("reasoning", "reasoning_content")
+
+
+class _Call:
+    """A tool call as it grows."""
+
+    __slots__ = ("arguments", "extra", "id", "index", "name", "type")
+
+    def __init__(self, index: int | None) -> None:
+        self.index = index
+        self.id = ""
+        self.type = "function"
+        self.name = ""
+        self.arguments: list[str] = []
+        self.extra: dict[str, Any] = {}
+
+    def add(self, function: FunctionCallDelta) -> None:
+        name = function.name
+        # A name comes whole, or in pieces before the arguments begin; a repeated one says nothing new.
+        if name and name != self.name and not self.arguments:
+            self.name += name
+        if function.arguments:
+            self.arguments.append(function.arguments)
+
+    def is_complete(self) -> bool:
+        try:
+            json.loads("".join(self.arguments))
+        except ValueError:
+            return False
+        return True
+
+    def dump(self) -> dict[str, Any]:
+        function = {"name": self.name, "arguments": "".join(self.arguments)}
+        return {**self.extra, "id": self.id, "type": self.type, "function": function}
+
+
+class _Answer:
+    """One of the `n` answers as it grows."""
+
+    __slots__ = (
+        "calls",
+        "content",
+        "extra",
+        "finish_reason",
+        "function_call",
+        "logprobs",
+        "message_extra",
+        "refusal",
+        "role",
+        "thinking",
+        "token_ids",
+    )
+
+    def __init__(self) -> None:
+        self.role = "assistant"
+        self.content: list[str] = []
+        self.refusal: list[str] = []
+        self.thinking: dict[str, list[str]] = {}
+        self.calls: list[_Call] = []
+        self.function_call: _Call | None = None
+        self.finish_reason: str | None = None
+        self.logprobs: dict[str, list[Any]] | None = None
+        self.token_ids: list[int] | None = None
+        self.message_extra: dict[str, Any] = {}
+        self.extra: dict[str, Any] = {}
+
+    def add(self, choice: ChunkChoice) -> None:
+        delta = choice.delta
+        if delta.content is not None:
+            self.content.append(delta.content)
+        if choice.finish_reason is not None:
+            self.finish_reason = choice.finish_reason
+        if delta.tool_calls:
+            for call in delta.tool_calls:
+                self._call_for(call)
+        if choice.logprobs is not None:
+            self._add_logprobs(choice)
+        if delta.__pydantic_extra__:
+            self._add_extra(delta.__pydantic_extra__)
+        if delta.role:
+            self.role = delta.role
+        if delta.refusal is not None:
+            self.refusal.append(delta.refusal)
+        if delta.function_call is not None:
+            self.function_call = self.function_call or _Call(None)
+            self.function_call.add(delta.function_call)
+        if choice.token_ids:
+            self.token_ids = [*(self.token_ids or ()), *choice.token_ids]
+        if choice.__pydantic_extra__:
+            self.extra.update(choice.__pydantic_extra__)
+
+    def _add_extra(self, extra: dict[str, Any]) -> None:
+        for name, value in extra.items():
+            if name in _THINKING and isinstance(value, str):
+                self.thinking.setdefault(name, []).append(value)
+            elif value is not None:
+                self.message_extra[name] = value
+
+    def _add_logprobs(self, choice: ChunkChoice) -> None:
+        assert choice.logprobs is not None
+        if self.logprobs is None:
+            self.logprobs = {}
+        for name in ("content", "refusal"):
+            tokens = getattr(choice.logprobs, name)
+            if tokens is not None:
+                self.logprobs.setdefault(name, []).extend(tokens)
+
+    def _call_for(self, delta: ToolCallDelta) -> None:
+        call = self._find(delta)
+        if call is None:
+            call = _Call(delta.index)
+            self.calls.append(call)
+        if delta.id:
+            call.id = delta.id
+        if delta.type:
+            call.type = delta.type
+        if delta.function is not None:
+            call.add(delta.function)
+        if delta.__pydantic_extra__:
+            call.extra.update(delta.__pydantic_extra__)
+
+    def _find(self, delta: ToolCallDelta) -> _Call | None:
+        """The call that a piece belongs to; `None` where it begins a new one.
+
+        Index and id are both left out by some servers, and both repeated by others; one gives every call the index 0.
+        The latest call is asked first, since pieces of a call come together.
+        """
+        for call in reversed(self.calls):
+            if delta.index is not None and call.index != delta.index:
+                continue
+            if delta.id and call.id:
+                if call.id == delta.id:
+                    return call
+                continue
+            if delta.index is not None:
+                return call
+            # Neither index nor id on both sides: a name begins a new call, unless it only repeats itself.
+            name = delta.function.name if delta.function else None
+            if not name or (name == call.name and not call.is_complete()) or not call.name:
+                return call
+            return None
+        return None
+
+    def dump(self, index: int) -> dict[str, Any]:
+        content: str | None = "".join(self.content) if self.content else None
+        message: dict[str, Any] = {"role": self.role, "content": content}
+        if self.refusal:
+            message["refusal"] = "".join(self.refusal)
+        for name, pieces in self.thinking.items():
+            message[name] = "".join(pieces)
+        if self.calls:
+            # An empty text beside tool calls is how a stream says null.
+            message["content"] = content or None
+            message["tool_calls"] = [call.dump() for call in sorted(self.calls, key=lambda call: call.index or 0)]
+        if self.function_call is not None:
+            message["function_call"] = self.function_call.dump()["function"]
+        message |= self.message_extra
+        choice = {"index": index, "message": message, "finish_reason": self.finish_reason, **self.extra}
+        if self.logprobs is not None:
+            choice["logprobs"] = self.logprobs
+        if self.token_ids is not None:
+            choice["token_ids"] = self.token_ids
+        return choice
+
+
+class ChatAccumulator:
+    """Folds chunks into the completion they add up to. Linear in the length of the stream."""
+
+    def __init__(self) -> None:
+        self._answers: dict[int, _Answer] = {}
+        self._head: dict[str, Any] = {}
+        self.usage: CompletionUsage | None = None
+
+    def add(self, chunk: ChatCompletionChunk) -> None:
+        """Takes the next chunk: appends to lists, parses nothing."""
+        for choice in chunk.choices:
+            answer = self._answers.get(choice.index)
+            if answer is None:
+                answer = self._answers[choice.index] = _Answer()
+                self._add_head(chunk)
+            answer.add(choice)
+        if chunk.usage is not None:
+            self.usage = chunk.usage
+        if not chunk.choices:
+            self._add_head(chunk)
+
+    def _add_head(self, chunk: ChatCompletionChunk) -> None:
+        for name in ("id", "created", "model", "system_fingerprint", "service_tier", "prompt_token_ids"):
+            value = getattr(chunk, name)
+            if value and not self._head.get(name):
+                self._head[name] = value
+        if chunk.__pydantic_extra__:
+            self._head = {**chunk.__pydantic_extra__, **self._head}
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether every answer that began has said why it ended."""
+        return bool(self._answers) and all(answer.finish_reason is not None for answer in self._answers.values())
+
+    @property
+    def text(self) -> str:
+        """The first answer's text so far."""
+        return "".join(self._answers[min(self._answers)].content) if self._answers else ""
+
+    def snapshot(self) -> ChatCompletion:
+        """What has arrived so far, as a completion: joins and validates, so call it when you need it."""
+        choices = [self._answers[index].dump(index) for index in sorted(self._answers)]
+        return mend(ChatCompletion, {**self._head, "choices": choices, "usage": self.usage})

@@ -1,0 +1,261 @@
+"""Parameters to requests."""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import Any, cast
+from urllib.parse import quote, urlencode
+
+from .._checks import shown_url
+from .._config import ApiKey, Config
+from .._version import __version__
+from ..catalogue import resolve_name
+from ..types.chat_params import ChatParams, RequestOptions
+from .call import Call, ChatCall
+from .flow import Journal, Quirks
+from .names import resolve_model
+from .options import merged_timeouts, retries, timeouts
+from .retry import RetryPolicy
+from .validate import check_request, invalid, message_list, to_json
+from .wire import Context, Request, Timeouts
+
+OPTIONS = frozenset(RequestOptions.__annotations__)
+CHAT_PARAMS = tuple(ChatParams.__annotations__)
+
+USER_AGENT = f"wandb-inference-python/{__version__} Python/{platform.python_version()}"
+"""A name of our own: the service's edge answers 403, `error code: 1010`, to Python's default one."""
+
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_VALUE = re.compile(r"[\t\x20-\x7e]*")
+
+# Parameters that can be given as any iterable; JSON and the check know lists.
+_LISTS = ("tools", "functions", "modalities", "stop")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a client was given, resolved. Its `repr` holds no key."""
+
+    config: Config
+    timeouts: Timeouts
+    policy: RetryPolicy
+    headers: Mapping[str, str | None]
+    quirks: Quirks
+
+
+def unexpected_keyword(
+    function: str, name: str, known: Iterable[str], also: Mapping[str, str] | None = None
+) -> TypeError:
+    """What Python raises for a keyword that does not exist, with the nearest that does.
+
+    Args:
+        function: What was called.
+        name: The keyword.
+        known: Those that exist.
+        also: Names used elsewhere, each with the one to use here.
+    """
+    meant = (also or {}).get(name) or next(iter(get_close_matches(name, known, n=1)), None)
+    hint = f"did you mean {meant!r}?" if meant else "what only the server knows goes into extra_body"
+    return TypeError(f"{function}() got an unexpected keyword argument {name!r}; {hint}")
+
+
+def build_chat(
+    settings: Settings, function: str, model: object, messages: object, stream: object, params: Mapping[str, Any]
+) -> ChatCall:
+    """The call of a chat completion, checked before anything is sent.
+
+    Raises:
+        TypeError: A keyword that does not exist.
+        ConfigurationError: No key or no project.
+        InvalidRequestError: A request that can't be sent as it is.
+    """
+    for name in params:
+        if name not in CHAT_PARAMS:
+            raise unexpected_keyword(function, name, (*CHAT_PARAMS, "model", "messages", "stream"))
+    if stream is not None and not isinstance(stream, bool):
+        raise invalid("stream", stream, "True or False")
+    id = resolve_model(model, default_host=settings.config.on_default_host, lookup=resolve_name)
+    body: dict[str, Any] = {"model": id, "messages": message_list(messages)}
+    body |= {name: value for name, value in params.items() if value is not None and name not in OPTIONS}
+    for name in _LISTS:
+        value = body.get(name)
+        if isinstance(value, Iterable) and not isinstance(value, (str, bytes, list, Mapping)):
+            body[name] = list(cast("Iterable[object]", value))
+    if stream:
+        body["stream"] = True
+    check_request(body)
+    extra = _mapping("extra_body", params)
+    if "stream" in extra:
+        raise invalid("extra_body.stream", extra["stream"], "the argument stream=")
+    body |= extra
+
+    options = cast("Mapping[str, object]", params.get("stream_options") or {})
+    asked = "include_usage" in options
+    plain = None
+    request, key = _request(settings, "POST", "/chat/completions", params, body, id, stream=bool(stream))
+    if stream and not asked and "stream_options" not in extra:
+        plain = request
+        usage = {"stream_options": {**options, "include_usage": True}}
+        request = request._replace(body=to_json({**body, **usage}))
+    keep = bool(options.get("include_usage"))
+    policy = _policy(settings, params)
+    return ChatCall(request, Journal(policy), key, plain, settings.quirks, keep)
+
+
+def build_get(
+    settings: Settings, function: str, path: str, params: Mapping[str, Any], model: str | None = None
+) -> Call:
+    """The call of a GET request.
+
+    Args:
+        settings: The client's.
+        function: What was called, for the message about a keyword.
+        path: Below the base URL.
+        params: Options of the request.
+        model: The model it is about.
+
+    Raises:
+        TypeError: A keyword that does not exist.
+        ConfigurationError: No key or no project.
+        InvalidRequestError: A request that can't be sent as it is.
+    """
+    for name in params:
+        if name not in OPTIONS:
+            raise unexpected_keyword(function, name, OPTIONS)
+    path = quote(path, safe="/:")
+    request, key = _request(settings, "GET", path, params, None, model, stream=False)
+    return Call(request, Journal(_policy(settings, params)), key)
+
+
+def _policy(settings: Settings, params: Mapping[str, Any]) -> RetryPolicy:
+    count = params.get("max_retries")
+    return settings.policy if count is None else settings.policy._replace(max_retries=retries(count))
+
+
+def _request(
+    settings: Settings,
+    method: str,
+    path: str,
+    params: Mapping[str, Any],
+    body: Mapping[str, Any] | None,
+    model: str | None,
+    *,
+    stream: bool,
+) -> tuple[Request, ApiKey | None]:
+    config = settings.config
+    project = params.get("project")
+    if project is not None:
+        config = config.override(project=project)
+    own = {
+        "accept": "text/event-stream" if stream else "application/json",
+        "accept-encoding": "gzip, deflate",
+        "user-agent": USER_AGENT,
+    }
+    if body is not None:
+        own["content-type"] = "application/json"
+    given = {
+        **_lower("default_headers", settings.headers),
+        **_lower("extra_headers", _mapping("extra_headers", params)),
+    }
+    # A header of the caller's own takes the place of the setting, which is then not needed.
+    config.require(key="authorization" not in given, project="openai-project" not in given)
+    if config.project:
+        own["openai-project"] = config.project
+    headers = {name: value for name, value in {**own, **given}.items() if value is not None}
+    context = Context(
+        base_url=shown_url(config.base_url),
+        model=model,
+        project=headers.get("openai-project"),
+        key_source=config.sources["api_key"],
+    )
+    request = Request(
+        method=method,
+        url=config.base_url + path + _query(params),
+        headers=headers,
+        body=None if body is None else to_json(body),
+        timeouts=merged_timeouts(settings.timeouts, params),
+        context=context,
+        stream=stream,
+    )
+    return request, None if "authorization" in given else config.api_key
+
+
+def _mapping(name: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+    value = params.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise invalid(name, value, "a mapping")
+    return cast("Mapping[str, Any]", value)
+
+
+def _lower(where: str, headers: Mapping[str, str | None]) -> dict[str, str | None]:
+    """The headers, names in lower case, checked so that none can break out of its line (RFC 9110, 5.5)."""
+    checked: dict[str, str | None] = {}
+    for name, value in headers.items():
+        if not isinstance(cast("object", name), str) or not _TOKEN.fullmatch(name):
+            raise invalid(where, name, "a header name: letters, digits and hyphens")
+        # The value is not shown: it may be a secret.
+        if value is not None and not (isinstance(cast("object", value), str) and _VALUE.fullmatch(value)):
+            shown = f"<{type(cast('object', value)).__name__}>"
+            raise invalid(f"{where}[{name!r}]", shown, "one line of ASCII text")
+        checked[name.lower()] = value
+    return checked
+
+
+def _query(params: Mapping[str, Any]) -> str:
+    query = {
+        name: str(value).lower() if isinstance(value, bool) else value
+        for name, value in _mapping("extra_query", params).items()
+        if value is not None
+    }
+    return f"?{urlencode(query, doseq=True)}" if query else ""
+
+
+def settings_of(
+    config: Config,
+    *,
+    timeout: object,
+    stall_timeout: object,
+    deadline: object,
+    max_retries: object,
+    headers: Mapping[str, str | None] | None,
+) -> Settings:
+    """The settings of a new client.
+
+    Raises:
+        ConfigurationError: A value that can't work.
+    """
+    return Settings(
+        config=config,
+        timeouts=timeouts(timeout, stall_timeout, deadline),
+        policy=RetryPolicy(max_retries=retries(max_retries)),
+        headers=dict(headers or {}),
+        quirks=Quirks(),
+    )
+
+
+def with_options(settings: Settings, options: Mapping[str, Any]) -> Settings:
+    """Settings with some of them replaced.
+
+    Raises:
+        ConfigurationError: A value that can't work.
+    """
+    names = ("api_key", "project", "base_url")
+    changed = {name: options[name] for name in names if options.get(name) is not None}
+    config = settings.config.override(**changed) if changed else settings.config
+    policy = settings.policy
+    if options.get("max_retries") is not None:
+        policy = policy._replace(max_retries=retries(options["max_retries"]))
+    return replace(
+        settings,
+        config=config,
+        timeouts=merged_timeouts(settings.timeouts, options),
+        policy=policy,
+        headers={**settings.headers, **(options.get("default_headers") or {})},
+        quirks=Quirks() if "base_url" in changed else settings.quirks,
+    )

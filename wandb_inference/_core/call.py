@@ -1,0 +1,114 @@
+"""One call, from parameters to answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from pydantic import BaseModel
+
+from ..types import ChatCompletion, Meta
+from ..types.completion import with_meta
+from .chunks import ChunkParser, unexpected_body
+from .flow import Broken, Flow, Journal, Quirks, request_flow, stream_flow
+from .reading import UnreadableError, read_model
+from .wire import Reply, Request
+
+if TYPE_CHECKING:
+    from .._config import ApiKey
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class Call(NamedTuple):
+    """A request, and what goes with it."""
+
+    request: Request
+    journal: Journal
+    key: ApiKey | None
+    """The key, or whom to ask for it; `None` sends none."""
+
+    def flow(self) -> Flow:
+        """The conversation with the transport."""
+        return request_flow(self.request, self.journal)
+
+    def read(self, model: type[M], reply: Reply, wanted: str) -> M:
+        """The reply as a model.
+
+        Raises:
+            APIResponseValidationError: It is none.
+        """
+        return _read(model, reply, self.request, self.journal, wanted)
+
+
+class ChatCall(NamedTuple):
+    """A chat completion."""
+
+    request: Request
+    journal: Journal
+    key: ApiKey | None
+    """The key, or whom to ask for it; `None` sends none."""
+    plain: Request | None
+    """The request without `stream_options`, where we added them and not the caller."""
+    quirks: Quirks
+    keep_usage: bool
+    """Whether the caller wants the chunks without choices."""
+
+    def flow(self, broken: Broken | None = None) -> Flow:
+        """The conversation with the transport.
+
+        Args:
+            broken: How the stream broke, where it is tried again.
+        """
+        if self.plain is None:
+            return request_flow(self.request, self.journal, broken)
+        return stream_flow(self.request, self.plain, self.journal, self.quirks, broken)
+
+    def parser(self, reply: Reply) -> ChunkParser:
+        """What turns the reply's body into chunks."""
+        return ChunkParser(reply, self.request, keep_usage=self.keep_usage)
+
+    def completion(self, reply: Reply) -> ChatCompletion:
+        """The reply as a completion.
+
+        Raises:
+            APIResponseValidationError: It is none.
+        """
+        completion = _read(ChatCompletion, reply, self.request, self.journal, "a completion")
+        if not completion.choices:
+            raise _unexpected(reply, self.request, self.journal, "a completion", "no choices")
+        usage = completion.usage
+        tokens = usage.completion_tokens if usage else None
+        return with_meta(completion, self.meta(reply, total=reply.elapsed, completion_tokens=tokens))
+
+    def meta(
+        self,
+        reply: Reply,
+        *,
+        total: float | None,
+        completion_tokens: int | None,
+        to_first_token: float | None = None,
+    ) -> Meta:
+        """How the call went."""
+        return Meta(
+            request_id=reply.request_id,
+            status=reply.status,
+            headers=dict(reply.headers),
+            attempts=tuple(self.journal.records),
+            to_headers=reply.to_headers,
+            to_first_token=to_first_token,
+            total=total,
+            completion_tokens=completion_tokens,
+        )
+
+
+def _read(model: type[M], reply: Reply, request: Request, journal: Journal, wanted: str) -> M:
+    try:
+        return read_model(model, reply.body)
+    except UnreadableError as error:
+        raise _unexpected(reply, request, journal, wanted, str(error)) from None
+
+
+def _unexpected(reply: Reply, request: Request, journal: Journal, wanted: str, reason: str) -> Exception:
+    error = unexpected_body(reply, request, reply.body, wanted, reason)
+    error.attempts = tuple(journal.records)
+    return error

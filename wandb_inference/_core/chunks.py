@@ -1,0 +1,175 @@
+"""The bytes of a stream to chunks: what counts as a chunk, as an error, and as an end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, cast
+
+from ..exceptions import APIError, APIResponseValidationError, StreamInterruptedError
+from ..types import ChatCompletionChunk
+from .accumulate import ChatAccumulator
+from .errors import MAX_ERROR_BODY, connection_error, stream_error
+from .reading import UnreadableError, read_json, read_model
+from .sse import EventTooLargeError, ServerSentEvent, SSEDecoder
+from .wire import Failure, Reply, Request
+
+
+class ChunkParser:
+    """Turns the bytes of one stream into chunks, and tells a good end from a bad one.
+
+    `feed` gives the chunks that may be handed over; after that `error` or `done` says whether more can come. So the
+    chunks before an error reach the caller first.
+
+    Args:
+        reply: The answer whose body this is.
+        request: What was asked.
+        keep_usage: Whether to hand over chunks without choices, which tell the usage.
+    """
+
+    def __init__(self, reply: Reply, request: Request, *, keep_usage: bool = False) -> None:
+        self._reply = reply
+        self._request = request
+        self._keep_usage = keep_usage
+        self._decoder = SSEDecoder()
+        self._beginning = b""
+        self.accumulator = ChatAccumulator()
+        self.events = 0
+        """Data events so far: comments don't count."""
+        self.done = False
+        """Whether the stream ended well."""
+        self.error: APIError | None = None
+        """How it ended badly."""
+
+    def feed(self, data: bytes) -> list[ChatCompletionChunk]:
+        """The chunks completed by these bytes; `b""` is the end of the body."""
+        if not data:
+            return self._end()
+        if not self.events and len(self._beginning) < MAX_ERROR_BODY:
+            self._beginning += data
+        try:
+            events = self._decoder.feed(data)
+        except EventTooLargeError as error:
+            events = list(error.events)
+            chunks = self._read(events)
+            self.error = self.error or StreamInterruptedError(str(error))
+            return chunks
+        return self._read(events)
+
+    def fail(self, failure: Failure) -> None:
+        """The body broke off. If every answer had ended, only the terminator is missing, and that counts as done."""
+        if self.accumulator.is_finished:
+            self.done = True
+        elif failure.clock is not None:
+            self.error = connection_error(failure, self._request)
+        else:
+            self.error = StreamInterruptedError(
+                f"{self._request.address}: the stream broke off: {failure.reason}",
+                hint="What had arrived is on `.partial` and `.text`.",
+            )
+            self.error.__cause__ = failure.cause
+
+    def _read(self, events: list[ServerSentEvent]) -> list[ChatCompletionChunk]:
+        chunks: list[ChatCompletionChunk] = []
+        accumulator = self.accumulator
+        for event in events:
+            raw = event.raw
+            if raw[:1] != b"{":
+                word = raw.strip()
+                if word == b"[DONE]":
+                    self.done = True
+                    break
+                if not word:
+                    continue
+            self.events += 1
+            try:
+                chunk = read_model(ChatCompletionChunk, raw)
+            except UnreadableError as error:
+                self.error = self._unreadable(event, str(error))
+                break
+            accumulator.add(chunk)
+            extra = chunk.__pydantic_extra__
+            if (extra or event.event == "error") and self._is_error(event, chunk, extra or {}):
+                self.error = self._server_error(read_json(raw))
+                break
+            if chunk.choices or self._keep_usage:
+                chunks.append(chunk)
+        return chunks
+
+    @staticmethod
+    def _is_error(event: ServerSentEvent, chunk: ChatCompletionChunk, extra: Mapping[str, Any]) -> bool:
+        if event.event == "error" or extra.get("error") or chunk.object == "error":
+            return True
+        return not chunk.choices and chunk.usage is None and ("detail" in extra or "message" in extra)
+
+    def _server_error(self, value: object) -> APIError:
+        return stream_error(
+            value, self._request.context, headers=self._reply.headers, request_id=self._reply.request_id
+        )
+
+    def _unreadable(self, event: ServerSentEvent, reason: str) -> APIError:
+        if event.event == "error":
+            return self._server_error(event.data)
+        return StreamInterruptedError(
+            f"an event of the stream can't be read: {reason}; it begins {event.data[:200]!r}",
+            hint="What had arrived is on `.partial` and `.text`.",
+        )
+
+    def _end(self) -> list[ChatCompletionChunk]:
+        # Some servers leave out the blank line after the last event.
+        chunks = self._read(self._decoder.feed(b"\n\n")) if self._decoder.pending else []
+        if self.done or self.error is not None:
+            return chunks
+        if self.accumulator.is_finished:
+            self.done = True
+        elif self.events:
+            self.error = StreamInterruptedError(
+                f"{self._request.address}: the stream ended early, without a finish_reason or [DONE]",
+                hint="What had arrived is on `.partial` and `.text`.",
+            )
+        else:
+            self.error = self._no_stream()
+        return chunks
+
+    def _no_stream(self) -> APIError:
+        """The exception for a body in which there was not one event."""
+        body = self._beginning.decode("utf-8", "replace").strip().lstrip("\ufeff")
+        if not body or body.startswith(":"):
+            return StreamInterruptedError(f"{self._request.address}: the stream ended before anything came")
+        try:
+            value = cast("object", json.loads(body))
+        except (ValueError, RecursionError):
+            value = None
+        if isinstance(value, dict):
+            keys = cast("dict[str, object]", value).keys()
+            if "choices" not in keys and {"error", "detail", "message"} & keys:
+                return self._server_error(cast("object", value))
+        return unexpected_body(self._reply, self._request, self._beginning, "a stream")
+
+
+def unexpected_body(
+    reply: Reply, request: Request, body: bytes, wanted: str, reason: str = ""
+) -> APIResponseValidationError:
+    """The exception for a success whose body is not what was asked for."""
+    text = body[:2048].decode("utf-8", "replace")
+    kind = reply.headers.get("content-type", "no content type")
+    hint: str | None = None
+    if not body.strip():
+        what = "nothing"
+    elif "html" in kind or text.lstrip()[:1] == "<":
+        what = "an HTML page"
+        if request.context.base_url.endswith("/v1"):
+            hint = f"Check the base URL {request.context.base_url!r}, and whether a proxy answers in its place."
+        else:
+            hint = f"The base URL {request.context.base_url!r} does not end in /v1: is it the API's?"
+    else:
+        what = f"{kind}{': ' + reason if reason else ''}"
+        hint = "The body's beginning is on `.body`."
+    return APIResponseValidationError(
+        f"{request.address} answered {reply.status}, but with {what} instead of {wanted}",
+        status_code=reply.status,
+        request_id=reply.request_id,
+        headers=reply.headers,
+        body=text,
+        hint=hint,
+    )

@@ -1,0 +1,157 @@
+"""What to do about an error, in the service's own terms."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..catalogue import known, successor_of, suggest
+from ..exceptions import (
+    APIStatusError,
+    AuthenticationError,
+    ConcurrencyLimitError,
+    InternalServerError,
+    ModelNotFoundError,
+    NotFoundError,
+    PermissionDeniedError,
+    QuotaExceededError,
+    UnprocessableEntityError,
+)
+from .retry import means_personal_account
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .errors import ErrorBody
+    from .wire import Context
+
+KEYS_PAGE = "wandb.ai/settings"
+SUPPORT = "forge-support@coreweave.com"
+"""Source: the service's page of errors."""
+
+TIMED_OUT = {
+    "connect": "no connection to {address} within {seconds:g} seconds",
+    "read": "{address} sent nothing for {seconds:g} seconds",
+    "write": "{address} took nothing for {seconds:g} seconds",
+    "stall": "{address} sent no data for {seconds:g} seconds",
+    "deadline": "the deadline of {seconds:g} seconds is over",
+}
+
+
+def for_clock(clock: str) -> str:
+    """What to do when a clock ran out."""
+    if clock == "deadline":
+        return "Give a longer `deadline`, or a smaller `max_tokens`."
+    if clock == "stall":
+        return "Give a longer `stall_timeout`, or `None` for no limit."
+    if clock == "connect":
+        return "Check base_url, network and proxy, or give a longer `timeout`."
+    return "Give a longer `timeout`; `stream=True` shows a long answer as it comes."
+
+
+def for_failure(reason: str, context: Context) -> str:
+    """What to do when there was no connection, or it broke."""
+    if "refused" in reason:
+        return f"Nothing listens there: check the base URL {context.base_url!r}."
+    if "name" in reason:
+        return f"Check the spelling of the base URL {context.base_url!r}, and the network."
+    if "certificate" in reason:
+        return "Give your own CA in SSL_CERT_FILE, or check the clock and the base URL."
+    return "Check the network, or try again."
+
+
+def is_about_model(message: str, code: str | None, body: Any, context: Context) -> bool:
+    """Whether a 404 is about the model, not about the path.
+
+    The service answers both with "The requested resource was not found". A path that doesn't exist behind a FastAPI
+    server is `{"detail": "Not Found"}`, behind a proxy a page: neither can be about a model.
+    """
+    if "model" in f"{message} {code}".lower() or (context.model or "") in message:
+        return True
+    return isinstance(body, dict) and "detail" not in body and context.base_url.endswith("/v1")
+
+
+def for_status(
+    cls: type[APIStatusError], body: ErrorBody, context: Context, headers: Mapping[str, str], size: int
+) -> str | None:
+    """What to do about an answer with an error status; `None` where there is nothing to add."""
+    message = body.message
+    if "ext_proc failed" in message:
+        return _for_gateway(size)
+    if means_personal_account(message):
+        return "Create a team at wandb.ai, and name it in the project: `team/project`."
+    if issubclass(cls, AuthenticationError):
+        return _for_key(context)
+    if issubclass(cls, QuotaExceededError):
+        return (
+            "Add credits or raise the cap: forge.coreweave.com, Billing, Usage & Alerts, Inference. "
+            "Waiting does not help, so this is never retried."
+        )
+    if issubclass(cls, PermissionDeniedError):
+        return _for_permission(message)
+    if issubclass(cls, ModelNotFoundError):
+        return for_model(context.model or "")
+    if issubclass(cls, NotFoundError):
+        return for_path(context)
+    if issubclass(cls, ConcurrencyLimitError):
+        return "Send fewer requests at the same time: the limit counts per model and project."
+    if issubclass(cls, UnprocessableEntityError):
+        return f"Leave out what {context.model or 'the server'} does not take."
+    if issubclass(cls, InternalServerError):
+        return f"The service's fault; try again in a minute, and write to {SUPPORT} with the request id if it stays."
+    if "location" in headers:
+        return (
+            f"Give the new address as base_url in place of {context.base_url!r}; requests follow no redirect elsewhere."
+        )
+    return None
+
+
+def _for_key(context: Context) -> str:
+    where = f"The key came from {context.key_source}; create one at {KEYS_PAGE}"
+    if context.project:
+        return f'{where}, and check that the team and project "{context.project}" exist for it.'
+    return f"{where}, and set a project: the service answers 401 for a wrong team or project too."
+
+
+def _for_permission(message: str) -> str:
+    if "1010" in message:
+        return "The service's edge refused the User-Agent: leave the header to this client, or send a name of your own."
+    if "not supported" in message.lower():
+        return "The service is not offered where this request came from."
+    if "not enabled" in message.lower():
+        return f"Ask your organisation's admin, or {SUPPORT}, to enable inference."
+    return "Check that the key's team may use inference."
+
+
+def _for_gateway(size: int) -> str:
+    # Source: support article on images. Seen with large base64 images above all, and in passing faults.
+    if size > 500_000:
+        return f"The request has {size / 1e6:.1f} MB: shrink images to 1600 pixels on the longest edge."
+    return "The service's gateway failed; try again. With images, keep the longest edge within 1600 pixels."
+
+
+def for_model(model: str) -> str:
+    """What to ask for in place of a model that was not found."""
+    if model.startswith("wandb-artifact:"):
+        return (
+            "Check team, project, name and version of the LoRA, that its artifact has type `lora` and lies in the "
+            "region coreweave-us, and that its metadata's `wandb.base_model` is a model that serves adapters."
+        )
+    info = known(model)
+    if info and info.lifecycle == "retired":
+        successor = successor_of(model)
+        if successor:
+            return f"{info.id} is retired; use {successor}."
+        return f"{info.id} is retired, without a successor; `client.models.list()` shows what there is."
+    if info and info.id != model:
+        return f"Write {info.id}: ids are case-sensitive."
+    near = suggest(model)
+    if near:
+        return f"Did you mean {' or '.join(near)}?"
+    return "`client.models.list()` shows what there is."
+
+
+def for_path(context: Context) -> str:
+    """What to do when the path was not found."""
+    if context.base_url.endswith("/v1"):
+        return f"Check the base URL {context.base_url!r}."
+    return f"The base URL {context.base_url!r} does not end in /v1: try {context.base_url + '/v1'!r}."

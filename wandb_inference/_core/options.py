@@ -1,0 +1,74 @@
+"""Timeouts and retries as people give them, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from ..exceptions import ConfigurationError
+from .wire import Timeouts
+
+
+def timeouts(timeout: object, stall_timeout: object, deadline: object) -> Timeouts:
+    """The clocks of a call, in seconds; `None` and infinity wait for ever.
+
+    Args:
+        timeout: A number for connect and read alike, a pair of (connect, read), or an object with these two attributes,
+            as HTTP libraries have.
+        stall_timeout: Seconds without data on a stream.
+        deadline: Seconds for everything.
+
+    Raises:
+        ConfigurationError: Not a positive number.
+    """
+    connect, read = _connect_and_read(timeout)
+    return Timeouts(
+        connect=_seconds("timeout", connect),
+        read=_seconds("timeout", read),
+        stall=_seconds("stall_timeout", stall_timeout),
+        deadline=_seconds("deadline", deadline),
+    )
+
+
+def merged_timeouts(defaults: Timeouts, options: Mapping[str, Any]) -> Timeouts:
+    """The clocks of a call: those among its options, else the client's."""
+    if not any(name in options for name in ("timeout", "stall_timeout", "deadline")):
+        return defaults
+    return timeouts(
+        options.get("timeout", (defaults.connect, defaults.read)),
+        options.get("stall_timeout", defaults.stall),
+        options.get("deadline", defaults.deadline),
+    )
+
+
+def retries(count: object) -> int:
+    """How many attempts after the first.
+
+    Raises:
+        ConfigurationError: Not a whole number from 0 up.
+    """
+    if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+        raise ConfigurationError(
+            f"max_retries is {count!r}", hint="Give a whole number from 0 up; 0 means one attempt."
+        )
+    return count
+
+
+def _connect_and_read(timeout: object) -> tuple[object, object]:
+    if isinstance(timeout, (tuple, list)):
+        pair = cast("tuple[object, ...]", timeout)
+        if len(pair) != 2:
+            raise ConfigurationError(f"timeout is {pair!r}", hint="Give seconds, or the pair (connect, read).")
+        return pair[0], pair[1]
+    if hasattr(timeout, "connect") and hasattr(timeout, "read"):
+        limits = cast("Any", timeout)
+        return limits.connect, limits.read
+    return timeout, timeout
+
+
+def _seconds(name: str, value: object) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+        raise ConfigurationError(f"{name} is {value!r}", hint="Give seconds, more than 0, or None to wait for ever.")
+    return None if value == float("inf") else float(value)

@@ -1,0 +1,112 @@
+"""A stream while it is read: everything `Stream` and `AsyncStream` decide, so that they only wait."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from ..types import ChatCompletionChunk, CompletionUsage, Meta
+from .flow import Broken, Flow
+from .wire import Failure, Reply
+
+if TYPE_CHECKING:
+    from .call import ChatCall
+
+
+class StreamState:
+    """Takes what was read, and says what to do next.
+
+    Args:
+        call: The call that was answered.
+        reply: Its reply, with the body still open.
+    """
+
+    def __init__(self, call: ChatCall, reply: Reply) -> None:
+        self._call = call
+        self._open(reply)
+        self._handed_over = False
+        self._to_first_token: float | None = None
+        self._total: float | None = None
+
+    def _open(self, reply: Reply) -> None:
+        self._reply = reply
+        self._parser = self._call.parser(reply)
+        self.ready: deque[ChatCompletionChunk] = deque()
+        """Chunks that can be handed over."""
+        self.had_data = True
+        """Whether what was read last held a data event: comments feed no stall clock."""
+
+    @property
+    def done(self) -> bool:
+        """Whether the stream ended well."""
+        return self._parser.done
+
+    def take(self, read: bytes | Failure, elapsed: float) -> None:
+        """Takes what a read brought, `elapsed` seconds after the call began."""
+        parser = self._parser
+        if isinstance(read, Failure):
+            parser.fail(read)
+            return
+        before = parser.events
+        chunks = parser.feed(read)
+        self.had_data = parser.events > before
+        if chunks:
+            self.ready.extend(chunks)
+            if self._to_first_token is None and any(_says_something(chunk) for chunk in chunks):
+                self._to_first_token = elapsed
+
+    def handed_over(self) -> None:
+        """A chunk has reached the caller: from now on a broken stream is theirs to see."""
+        self._handed_over = True
+
+    def retry(self, elapsed: float) -> Flow | None:
+        """What to do about an error: `None` if there is none, or the flow that tries again.
+
+        Raises:
+            APIError: The error, if it is the caller's to see.
+        """
+        error = self._parser.error
+        if error is None:
+            return None
+        if not self._handed_over:
+            return self._call.flow(Broken(error, elapsed))
+        self.close(elapsed)
+        error.partial = self._parser.accumulator.snapshot()
+        error.attempts = tuple(self._call.journal.records)
+        error.meta = self.meta
+        raise error
+
+    def restart(self, reply: Reply) -> None:
+        """The new reply takes the place of the one that broke."""
+        self._to_first_token = None
+        self._open(reply)
+
+    def close(self, elapsed: float) -> None:
+        """The stream is over, `elapsed` seconds after the call began."""
+        if self._total is None:
+            self._total = elapsed
+
+    @property
+    def text(self) -> str:
+        """The first answer's text so far."""
+        return self._parser.accumulator.text
+
+    @property
+    def usage(self) -> CompletionUsage | None:
+        """The token counts, once they came."""
+        return self._parser.accumulator.usage
+
+    @property
+    def meta(self) -> Meta:
+        """How the call went so far."""
+        usage = self.usage
+        return self._call.meta(
+            self._reply,
+            to_first_token=self._to_first_token,
+            total=self._total,
+            completion_tokens=usage.completion_tokens if usage else None,
+        )
+
+
+def _says_something(chunk: ChatCompletionChunk) -> bool:
+    return any(choice.delta.content or choice.delta.tool_calls or choice.delta.reasoning for choice in chunk.choices)

@@ -1,0 +1,104 @@
+"""What crosses the boundary between deciding and waiting. No object of the HTTP library has a name here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from ..exceptions import Clock
+    from ..exceptions import Outcome as Sent
+
+
+class Timeouts(NamedTuple):
+    """Seconds for each step; `None` waits for ever."""
+
+    connect: float | None = 10.0
+    read: float | None = 600.0
+    stall: float | None = 120.0
+    deadline: float | None = None
+
+
+class Context(NamedTuple):
+    """What an error's hint needs to know of the call. Nothing in it is secret."""
+
+    base_url: str
+    model: str | None = None
+    project: str | None = None
+    key_source: str = ""
+
+
+class Request(NamedTuple):
+    """A request, complete but for the key: that one is added by the transport and never seen here."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: bytes | None
+    timeouts: Timeouts
+    context: Context
+    stream: bool = False
+
+    @property
+    def address(self) -> str:
+        """Host and port, for people to read."""
+        parts = urlsplit(self.url)
+        return f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+
+
+class Attempt(NamedTuple):
+    """One sending of a request."""
+
+    request: Request
+    wait: float
+    """Seconds to wait before sending; 0.0 for the first."""
+
+
+class Reply(NamedTuple):
+    """An answer, whatever its status."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes
+    """`b""` while the body is still open."""
+    raw: object
+    """The transport's own response; nobody above may look inside."""
+    seconds: float
+    """From sending to the headers."""
+    to_headers: float
+    """From the call's beginning to the headers."""
+    elapsed: float
+    """From the call's beginning to the end of what was read: the headers of a stream, else the body."""
+    now: float
+    """Wall-clock time, in seconds since 1970, to read dates in headers by."""
+
+    @property
+    def request_id(self) -> str | None:
+        """The server's id of the request. The service documents none; these are the names in use."""
+        for name in ("x-request-id", "request-id", "x-amzn-requestid", "cf-ray"):
+            if name in self.headers:
+                return self.headers[name]
+        return None
+
+
+class Failure(NamedTuple):
+    """No answer."""
+
+    cause: BaseException | None
+    reason: str
+    """Why, in a few words: `connection refused`."""
+    sent: Sent
+    """Whether the server may have seen the request."""
+    clock: Clock | None
+    """The clock that ran out, if one did."""
+    permanent: bool
+    """Whether trying again can't help: a certificate that does not fit, say."""
+    seconds: float
+    """From sending to the failure."""
+    elapsed: float
+    """Since the call began."""
+
+
+Outcome: TypeAlias = "Reply | Failure"

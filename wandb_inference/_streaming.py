@@ -1,0 +1,213 @@
+"""Streams, blocking and async: iterators that wait, over a state that decides."""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from collections.abc import AsyncIterator, Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
+
+from typing_extensions import Self
+
+from ._core.stream import StreamState
+from ._transport import AsyncBody, AsyncTransport, Body, Transport
+
+if TYPE_CHECKING:
+    from ._core.call import ChatCall
+    from ._core.wire import Reply
+    from ._transport.outcomes import Clocks
+    from .types import CompletionUsage, Meta
+
+T = TypeVar("T")
+
+_UNCLOSED = "a stream was left open; leave its loop by `break`, use `with`, or call close()"
+
+
+class Stream(Generic[T]):
+    """An answer as it comes: iterate over it.
+
+    Leaving the loop, by its end, a `break` or an error, closes the stream and frees its connection. Outside a loop, use
+    `with`, or call `close()`.
+
+    A stream that breaks before its first chunk is tried again like any request. After it, the error carries what had
+    arrived: `.partial`, `.text`, `.usage`.
+    """
+
+    def __init__(self, call: ChatCall, transport: Transport, clocks: Clocks, reply: Reply) -> None:
+        self._call = call
+        self._transport = transport
+        self._clocks = clocks
+        self._state = StreamState(call, reply)
+        self._body: Body | None = Body(reply, call.request, clocks)
+
+    @property
+    def text(self) -> str:
+        """The first answer's text so far; all of it after the end."""
+        return self._state.text
+
+    @property
+    def usage(self) -> CompletionUsage | None:
+        """The token counts; `None` until they came, which is at the end."""
+        return self._state.usage
+
+    @property
+    def meta(self) -> Meta:
+        """Request id, headers, attempts and timings so far."""
+        return self._state.meta
+
+    def __iter__(self) -> Iterator[T]:
+        # A generator of its own for each loop: Python closes it when a `break` leaves the loop, and with it the stream.
+        try:
+            while self._fill():
+                self._state.handed_over()
+                ready = self._state.ready
+                while ready:
+                    yield cast("T", ready.popleft())
+        finally:
+            self.close()
+
+    def __next__(self) -> T:
+        if not self._fill():
+            raise StopIteration
+        self._state.handed_over()
+        return cast("T", self._state.ready.popleft())
+
+    def _fill(self) -> bool:
+        """Whether there is a chunk to hand over; waits until there is, or the end has come."""
+        state = self._state
+        if state.ready:
+            return True
+        try:
+            while self._body is not None and not state.done:
+                flow = state.retry(self._clocks.elapsed)
+                if flow is not None:
+                    self._body.close()
+                    reply = self._transport.run(flow, self._call.key, self._clocks)
+                    state.restart(reply)
+                    self._body = Body(reply, self._call.request, self._clocks)
+                state.take(self._body.read(state.had_data), self._clocks.elapsed)
+                if state.ready:
+                    return True
+        except BaseException:
+            self.close()
+            raise
+        self.close()
+        return False
+
+    def close(self) -> None:
+        """Ends the stream and frees its connection; what had arrived stays on `.text` and `.usage`."""
+        body, self._body = self._body, None
+        self._state.close(self._clocks.elapsed)
+        if body is not None:
+            body.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_body", None) is not None:
+            warnings.warn(_UNCLOSED, ResourceWarning, stacklevel=2, source=self)
+            self.close()
+
+
+class AsyncStream(Generic[T]):
+    """An answer as it comes: iterate over it with `async for`.
+
+    Leaving the loop, by its end, a `break`, an error or a cancellation, closes the stream and frees its connection.
+    Outside a loop, use `async with`, or `await close()`.
+
+    A stream that breaks before its first chunk is tried again like any request. After it, the error carries what had
+    arrived: `.partial`, `.text`, `.usage`.
+    """
+
+    def __init__(self, call: ChatCall, transport: AsyncTransport, clocks: Clocks, reply: Reply) -> None:
+        self._call = call
+        self._transport = transport
+        self._clocks = clocks
+        self._state = StreamState(call, reply)
+        self._body: AsyncBody | None = AsyncBody(reply, call.request, clocks)
+        self._loop = asyncio.get_running_loop()
+
+    @property
+    def text(self) -> str:
+        """The first answer's text so far; all of it after the end."""
+        return self._state.text
+
+    @property
+    def usage(self) -> CompletionUsage | None:
+        """The token counts; `None` until they came, which is at the end."""
+        return self._state.usage
+
+    @property
+    def meta(self) -> Meta:
+        """Request id, headers, attempts and timings so far."""
+        return self._state.meta
+
+    async def __aiter__(self) -> AsyncIterator[T]:
+        # A generator of its own for each loop: when a `break` leaves the loop, asyncio closes it, and the stream too.
+        try:
+            while await self._fill():
+                self._state.handed_over()
+                ready = self._state.ready
+                while ready:
+                    yield cast("T", ready.popleft())
+        finally:
+            await self.close()
+
+    async def __anext__(self) -> T:
+        if not await self._fill():
+            raise StopAsyncIteration
+        self._state.handed_over()
+        return cast("T", self._state.ready.popleft())
+
+    async def _fill(self) -> bool:
+        """Whether there is a chunk to hand over; waits until there is, or the end has come."""
+        state = self._state
+        if state.ready:
+            return True
+        try:
+            while self._body is not None and not state.done:
+                flow = state.retry(self._clocks.elapsed)
+                if flow is not None:
+                    await self._body.close()
+                    reply = await self._transport.run(flow, self._call.key, self._clocks)
+                    state.restart(reply)
+                    self._body = AsyncBody(reply, self._call.request, self._clocks)
+                state.take(await self._body.read(state.had_data), self._clocks.elapsed)
+                if state.ready:
+                    return True
+        except BaseException:
+            await self.close()
+            raise
+        await self.close()
+        return False
+
+    async def close(self) -> None:
+        """Ends the stream and frees its connection; what had arrived stays on `.text` and `.usage`."""
+        body, self._body = self._body, None
+        self._state.close(self._clocks.elapsed)
+        if body is not None:
+            await body.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def __del__(self) -> None:
+        body = getattr(self, "_body", None)
+        if body is None:
+            return
+        warnings.warn(_UNCLOSED, ResourceWarning, stacklevel=2, source=self)
+        if self._loop.is_running():
+            # Closing waits, and a destructor can't: the loop does it, from whatever thread this is.
+            self._loop.call_soon_threadsafe(lambda: self._loop.create_task(body.close()))

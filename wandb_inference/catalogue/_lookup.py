@@ -1,0 +1,41 @@
+"""Look-ups by a name that may be short, mis-cased, misspelt or retired."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from ._table import MODELS, ModelInfo
+
+
+def known(model: str) -> ModelInfo | None:
+    """The table's entry for an id, whatever its case; `None` where there is none."""
+    return MODELS.get(model) or _BY_LOWER_ID.get(model.lower())
+
+
+def resolve_name(name: str) -> str | None:
+    """The full id of a name without its provider (`Llama-3.1-8B-Instruct`); `None` where the table has none.
+
+    A retired model resolves too: the service's 404 then leads to its successor, instead of an unknown name to nothing.
+    """
+    return _BY_NAME.get(name.lower())
+
+
+def successor_of(model: str) -> str | None:
+    """The id that replaced a retired model; `None` for a living or unknown one, or where none was named."""
+    info = known(model)
+    return info.successor if info else None
+
+
+def suggest(model: str) -> tuple[str, ...]:
+    """Up to three living ids near this one, best first."""
+    wanted = model.lower()
+    by_name = {id.lower().rpartition("/")[2]: id for id in _LIVING_IDS}
+    by_id = {id.lower(): id for id in _LIVING_IDS}
+    near = [by_id[match] for match in get_close_matches(wanted, by_id, n=3, cutoff=0.6)]
+    near += [by_name[match] for match in get_close_matches(wanted.rpartition("/")[2], by_name, n=3, cutoff=0.6)]
+    return tuple(dict.fromkeys(near))[:3]
+
+
+_LIVING_IDS = [model.id for model in MODELS.values() if model.lifecycle != "retired"]
+_BY_LOWER_ID = {id.lower(): model for id, model in MODELS.items()}
+_BY_NAME = {id.lower().rpartition("/")[2]: id for id in MODELS}

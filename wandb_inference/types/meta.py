@@ -1,0 +1,48 @@
+"""How a call went."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..exceptions import AttemptRecord
+
+
+@dataclass(frozen=True)
+class Meta:
+    """How a call went. All times are seconds from the call's start, waits and retries included."""
+
+    request_id: str | None
+    """The server's id of the request, where it sent one: quote it to support."""
+    status: int
+    """HTTP status of the answer."""
+    headers: dict[str, str]
+    """Response headers, names in lower case."""
+    attempts: tuple[AttemptRecord, ...]
+    """Every attempt, in order; the last is the one that was answered."""
+    to_headers: float
+    """Until the answer's headers were there."""
+    to_first_token: float | None
+    """Until a stream's first chunk with text, thinking or a tool call; `None` without a stream, or before it."""
+    total: float | None
+    """Until the answer was complete or the stream closed; `None` while it runs."""
+    completion_tokens: int | None = None
+    """Tokens of the answer, where the usage is known."""
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Tokens of the answer per second of generation; `None` while unknown.
+
+        The time counts from the first token of a stream, else from the start of the last attempt, waits left out.
+        """
+        if self.completion_tokens is None or self.total is None:
+            return None
+        began = self.to_first_token
+        tokens = self.completion_tokens
+        if began is None:
+            began = self.to_headers - self.attempts[-1].seconds
+        else:
+            tokens -= 1  # the first one marks the start of the clock
+        seconds = self.total - began
+        return tokens / seconds if seconds > 0 and tokens > 0 else None
