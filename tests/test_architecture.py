@@ -1,0 +1,158 @@
+"""The rules of the package's structure: who may import whom, and who may wait."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "wandb_inference"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# From the ground up. Imports point to the same layer or to a lower one.
+LAYERS = [
+    ("_version", "exceptions"),
+    ("_checks", "_credentials", "_config", "_log"),
+    ("types",),
+    ("catalogue",),
+    ("_core",),
+    ("_transport",),
+    ("_streaming",),
+    ("resources",),
+    ("_client",),
+    ("_completion",),
+    ("testing",),
+    ("cli",),
+    ("__main__",),
+]
+RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
+
+WAITING = {"anyio", "asyncio", "concurrent", "http", "httpx", "select", "socket", "ssl", "threading", "time", "urllib3"}
+
+
+def layer_of(path: Path) -> str:
+    """The module or package right below the root that a file belongs to."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def is_type_checking(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+def nodes(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes of a module, but for those that only type checkers see."""
+    for child in ast.iter_child_nodes(tree):
+        if is_type_checking(child):
+            continue
+        yield child
+        yield from nodes(child)
+
+
+def third_party(path: Path) -> set[str]:
+    """Top-level names of what a module imports from outside, when it runs."""
+    found: set[str] = set()
+    for node in nodes(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+def own(path: Path) -> set[str]:
+    """Layers that a module imports when it runs."""
+    found: set[str] = set()
+    depth = len(path.relative_to(PACKAGE).parts)
+    for node in nodes(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level >= depth:
+            found |= {node.module.partition(".")[0]} if node.module else {alias.name for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_down(path: Path) -> None:
+    """A module imports from its own layer and from lower ones."""
+    if path == PACKAGE / "__init__.py":
+        assert not own(path)
+        return
+
+    above = {name for name in own(path) if RANK[name] > RANK[layer_of(path)]}
+
+    assert not above
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "_core").rglob("*.py")), ids=lambda path: path.name)
+def test_core_never_waits(path: Path) -> None:
+    """The core neither waits nor knows who does."""
+    waits = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)
+
+    assert not [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, waits)]
+    assert not third_party(path) & WAITING
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_httpx_has_one_home(path: Path) -> None:
+    """Only the transport imports httpx, and the emulator, which stands in for it."""
+    if layer_of(path) not in ("_transport", "testing"):
+        assert not third_party(path) & {"httpx", "anyio", "httpcore", "h11"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_the_sdk_needs_what_it_declares(path: Path) -> None:
+    """Outside the standard library, the SDK imports its declared dependencies alone."""
+    declared = {"httpx", "anyio", "pydantic", "typing_extensions"}
+    # uvicorn comes with the extra that starts it, pytest with whoever runs tests.
+    extra = {"testing": {"uvicorn", "pytest"}}.get(layer_of(path), set())
+
+    assert not third_party(path) - set(sys.stdlib_module_names) - {"wandb_inference"} - declared - extra
+
+
+def test_dependencies_are_declared() -> None:
+    """Each library that the SDK imports has its line in pyproject.toml, and nothing else has."""
+    text = (ROOT / "pyproject.toml").read_text()
+    block = re.search(r"^dependencies = \[(.*?)^\]", text, re.DOTALL | re.MULTILINE)
+
+    assert block
+    assert re.findall(r'"([a-z-]+)', block[1]) == ["anyio", "httpx", "pydantic", "typing-extensions"]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_modules_are_small(path: Path) -> None:
+    """A module that passes 300 lines is two modules; 400 is the end."""
+    assert len(path.read_text().splitlines()) <= 400
+
+
+def test_excluded_lines_are_few_and_explained() -> None:
+    """At most one line in a hundred is kept out of coverage, and each says why."""
+    lines = [line for path in MODULES for line in path.read_text().splitlines()]
+    excluded = [line for line in lines if "pragma: no" in line]
+
+    assert len(excluded) <= len(lines) / 100
+    assert all(re.search(r"pragma: no (cover|branch)\s+\S+", line) for line in excluded)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_modules_say_what_they_are(path: Path) -> None:
+    """Each module has a docstring, and no `print`."""
+    tree = ast.parse(path.read_text())
+    prints = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == "print"]
+
+    assert ast.get_docstring(tree)
+    assert layer_of(path) == "cli" or not prints
+
+
+def test_parameters_are_documented() -> None:
+    """Each key of the parameters' TypedDicts has a docstring of its own."""
+    for path in (PACKAGE / "types" / "chat_params.py", PACKAGE / "_client.py"):
+        for cls in ast.walk(ast.parse(path.read_text())):
+            if not (isinstance(cls, ast.ClassDef) and any(k.arg == "total" for k in cls.keywords)):
+                continue
+            for node, following in zip(cls.body, [*cls.body[1:], None], strict=True):
+                if isinstance(node, ast.AnnAssign):
+                    is_text = isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
+                    assert is_text, f"{cls.name}.{ast.unparse(node.target)}"

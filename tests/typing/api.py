@@ -1,0 +1,144 @@
+"""What type checkers must accept, infer and refuse. Checked by mypy and pyright, never run."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Literal
+
+import httpx
+from typing_extensions import assert_type
+
+from wandb_inference import (
+    APIError,
+    AsyncClient,
+    AsyncStream,
+    Client,
+    RateLimitError,
+    Stream,
+    acompletion,
+    completion,
+)
+from wandb_inference.exceptions import AttemptRecord, InvalidRequestError, RequestProblem
+from wandb_inference.types import (
+    ChatCompletion,
+    ChatCompletionChunk,
+    ChatCompletionMessage,
+    CompletionUsage,
+    Message,
+    MessageParam,
+    Meta,
+    Model,
+    SystemMessage,
+    UserMessage,
+)
+
+client = Client(api_key="...", project="team/project", timeout=(5, 60), http_client=httpx.Client())
+async_client = AsyncClient(api_key="...", project="team/project", http_client=httpx.AsyncClient())
+
+# --- Messages: a variable of any of these types will do -------------------------------------------------------------
+
+role: Literal["user", "assistant"] = "user"
+dicts = [{"role": role, "content": "Hello"}]
+texts: list[dict[str, str]] = [{"role": "user", "content": "Hello"}]
+anything: list[dict[str, Any]] = [{"role": "user", "content": [{"type": "text", "text": "Hello"}]}]
+models: list[Message] = [SystemMessage(content="Be short."), UserMessage(content="Hello")]
+mixed: list[MessageParam] = [SystemMessage(content="Be short."), {"role": "user", "content": "Hello"}]
+
+answer = client.chat.completions.create(model="m", messages=texts)
+assert_type(answer, ChatCompletion)
+assert_type(answer.choices[0].message, ChatCompletionMessage)
+assert_type(answer.text, str)
+assert_type(answer.reasoning, str | None)
+assert_type(answer.usage, CompletionUsage | None)
+assert_type(answer.meta, Meta | None)
+client.chat.completions.create(model="m", messages=dicts)
+client.chat.completions.create(model="m", messages=anything)
+client.chat.completions.create(model="m", messages=models)
+client.chat.completions.create(model="m", messages=mixed)
+client.chat.completions.create(model="m", messages=(message for message in mixed))
+client.chat.completions.create(model="m", messages=[*mixed, answer.choices[0].message, UserMessage(content="And?")])
+
+# --- Streams: `stream` decides the type ------------------------------------------------------------------------------
+
+stream = client.chat.completions.create(model="m", messages=texts, stream=True)
+assert_type(stream, Stream[ChatCompletionChunk])
+for chunk in stream:
+    assert_type(chunk, ChatCompletionChunk)
+    assert_type(chunk.choices[0].delta.content, str | None)
+with stream as entered:
+    assert_type(entered, Stream[ChatCompletionChunk])
+
+assert_type(client.chat.completions.create(model="m", messages=texts, stream=False), ChatCompletion)
+
+
+def by_flag(flag: bool) -> None:
+    either = client.chat.completions.create(model="m", messages=texts, stream=flag)
+    assert_type(either, ChatCompletion | Stream[ChatCompletionChunk])
+
+
+async def main() -> None:
+    assert_type(await async_client.chat.completions.create(model="m", messages=texts), ChatCompletion)
+    pieces = await async_client.chat.completions.create(model="m", messages=texts, stream=True)
+    assert_type(pieces, AsyncStream[ChatCompletionChunk])
+    async for piece in pieces:
+        assert_type(piece, ChatCompletionChunk)
+    task = asyncio.create_task(async_client.chat.completions.create(model="m", messages=texts))
+    assert_type(await task, ChatCompletion)
+    assert_type(await acompletion("m", texts), ChatCompletion)
+    assert_type(await acompletion("m", texts, stream=True), AsyncStream[ChatCompletionChunk])
+    assert_type([model.id for model in await async_client.models.list()], list[str])
+    async with async_client as entered:
+        assert_type(entered, AsyncClient)
+
+
+# --- Parameters ------------------------------------------------------------------------------------------------------
+
+client.chat.completions.create(
+    model="m",
+    messages=texts,
+    temperature=0.7,
+    max_tokens=None,
+    stop=("\n",),
+    tools=[{"type": "function", "function": {"name": "f"}}],
+    response_format={"type": "json_object"},
+    chat_template_kwargs={"enable_thinking": False},
+    reasoning_effort="low",
+    extra_body={"top_k": 20},
+    extra_headers={"X-Trace": "1"},
+    timeout=3,
+    deadline=None,
+    max_retries=0,
+    project="team/other",
+)
+client.chat.completions.create(model="m", messages=texts, temperature="hot")  # type: ignore[call-overload]
+client.chat.completions.create(model="m", messages=texts, temprature=0.7)  # type: ignore[call-overload]
+client.chat.completions.create(model="m", messages=[1])  # type: ignore[list-item]
+client.chat.completions.create(model="m")  # type: ignore[call-overload]
+Client(api_base="https://example.com/v1")  # type: ignore[arg-type]
+Client(http_client=httpx.AsyncClient())  # type: ignore[arg-type]
+
+# --- completion(), with LiteLLM's names ------------------------------------------------------------------------------
+
+assert_type(completion("wandb/m", texts, api_key="...", project="team/project"), ChatCompletion)
+assert_type(completion(model="wandb/m", messages=texts, api_base="...", stream=True), Stream[ChatCompletionChunk])
+
+# --- The rest --------------------------------------------------------------------------------------------------------
+
+assert_type(list(client.models.list()), list[Model])
+assert_type(client.models.retrieve("m"), Model)
+assert_type(client.with_options(timeout=3, project="team/other"), Client)
+assert_type(client.base_url, str)
+assert_type(client.project, str | None)
+with client as same:
+    assert_type(same, Client)
+
+try:
+    pass
+except RateLimitError as error:
+    assert_type(error.retry_after, float | None)
+    assert_type(error.attempts, tuple[AttemptRecord, ...])
+except InvalidRequestError as error:
+    assert_type(error.errors, tuple[RequestProblem, ...])
+except APIError as error:
+    assert_type(error.partial, ChatCompletion | None)
+    assert_type(error.text, str | None)
