@@ -166,4 +166,4 @@ async def acompletion(
 def _check(function: str, params: Mapping[str, object]) -> None:
     for name in params:
         if name not in CHAT_PARAMS:
-            raise unexpected_keyword(function, name, (*CHAT_PARAMS, *_NAMED), _ELSEWHERE)
+            raise unexpected_keyword(function, name, (*CHAT_PARAMS, *_NAMED), _ELSEWHERE, body=True)

@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from inspect import currentframe
 from pathlib import Path
 from typing import Final, TypeAlias
 from urllib.parse import urlsplit
@@ -174,7 +175,7 @@ def resolve(
     key, key_source = _find_key(api_key, environ, files)
     name, project_source = _find_project(project, environ, files, problems)
     if files.unreadable:
-        warnings.warn(f"wandb_inference: {'; '.join(files.unreadable)}", UserWarning, stacklevel=3)
+        _warn(f"wandb_inference: {'; '.join(files.unreadable)}")
     return Config(
         api_key=key,
         project=name,
@@ -256,9 +257,17 @@ def _log_level(name: str | None) -> int | None:
         return None
     level = _LEVELS.get(name.lower())
     if level is None:
-        choices = ", ".join(_LEVELS)
-        warnings.warn(f"WANDB_INFERENCE_LOG is {quoted(name)}; it can be {choices}", UserWarning, stacklevel=4)
+        _warn(f"WANDB_INFERENCE_LOG is {quoted(name)}; it can be {', '.join(_LEVELS)}")
     return level
+
+
+def _warn(message: str) -> None:
+    """Warn with the line of the user's that led here, however many of our own frames are between."""
+    package = __name__.partition(".")[0]
+    level, frame = 1, currentframe()
+    while frame is not None and str(frame.f_globals.get("__name__")).partition(".")[0] == package:
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, UserWarning, stacklevel=level)
 
 
 def _reload(

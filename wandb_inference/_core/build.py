@@ -48,7 +48,7 @@ class Settings:
 
 
 def unexpected_keyword(
-    function: str, name: str, known: Iterable[str], also: Mapping[str, str] | None = None
+    function: str, name: str, known: Iterable[str], also: Mapping[str, str] | None = None, *, body: bool = False
 ) -> TypeError:
     """What Python raises for a keyword that does not exist, with the nearest that does.
 
@@ -57,10 +57,12 @@ def unexpected_keyword(
         name: The keyword.
         known: Those that exist.
         also: Names used elsewhere, each with the one to use here.
+        body: Whether keywords end up in the request's body, where a server may know more of them than we do.
     """
     meant = (also or {}).get(name) or next(iter(get_close_matches(name, known, n=1)), None)
-    hint = f"did you mean {meant!r}?" if meant else "what only the server knows goes into extra_body"
-    return TypeError(f"{function}() got an unexpected keyword argument {name!r}; {hint}")
+    hints = [f"did you mean {meant!r}?"] if meant else []
+    hints += ["What only the server knows goes into extra_body."] if body else []
+    return TypeError(f"{function}() got an unexpected keyword argument {name!r}; {' '.join(hints)}".rstrip("; "))
 
 
 def build_chat(
@@ -75,7 +77,7 @@ def build_chat(
     """
     for name in params:
         if name not in CHAT_PARAMS:
-            raise unexpected_keyword(function, name, (*CHAT_PARAMS, "model", "messages", "stream"))
+            raise unexpected_keyword(function, name, (*CHAT_PARAMS, "model", "messages", "stream"), body=True)
     if stream is not None and not isinstance(stream, bool):
         raise invalid("stream", stream, "True or False")
     id = resolve_model(model, default_host=settings.config.on_default_host, lookup=resolve_name)

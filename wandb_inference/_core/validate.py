@@ -81,6 +81,8 @@ def _problem(body: object, details: Any) -> RequestProblem:
         steps.append("role")
         value = cast("Any", value).get("role") if isinstance(value, dict) else value
         expected = details["msg"]
+    elif kind == "value_error":
+        expected = str(details["ctx"]["error"])
     elif kind == "greater_than_equal":
         expected = f"at least {details['ctx']['ge']:g}"
     elif kind == "less_than_equal":

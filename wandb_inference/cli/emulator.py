@@ -6,7 +6,7 @@ import argparse
 import errno
 import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from ..testing import Emulator, RecordedRequest
@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
         emulator.stop()
 
 
-def wait() -> None:
+def wait() -> NoReturn:
     """Wait for Ctrl-C."""
     while True:
         # Without a timeout Ctrl-C would not get through on Windows.

@@ -39,9 +39,9 @@ def edge(headers: RecordedHeaders, settings: Settings, *, needs_project: bool) -
 
 def chat(body: object, settings: Settings) -> Plan | None:
     """The refusal of a chat completion's body; `None` where all is well."""
+    request = as_dict(body)
     if not isinstance(body, dict):
         return _errors.error(400, "The body is not a JSON object")
-    request = as_dict(body)
     if not as_str(request.get("model")):
         return _errors.error(400, "you must provide a model parameter")
     if not as_list(request.get("messages")):
@@ -58,11 +58,12 @@ def _messages(request: dict[str, object]) -> Plan | None:
         if role not in ("system", "developer", "user", "assistant", "tool", "function"):
             return _errors.unprocessable(("messages", index, "role"), "Input should be a role")
         content = message.get("content")
+        parts = [as_dict(part) for part in as_list(content)]
         if not isinstance(content, (str, list)) and not (content is None and role == "assistant"):
             return _errors.unprocessable(
                 ("messages", index, "content"), "Input should be a string or an array of parts"
             )
-        for place, part in enumerate(map(as_dict, as_list(content))):
+        for place, part in enumerate(parts):
             if not as_str(part.get("type")):
                 return _errors.unprocessable(("messages", index, "content", place, "type"), "Field required")
             if part["type"] == "image_url":
@@ -102,9 +103,10 @@ def _tool_choice(request: dict[str, object]) -> Plan | None:
 def _length(request: dict[str, object]) -> Plan | None:
     window = model_info(as_str(request["model"])).context
     prompt = len(prompt_tokens([as_dict(message) for message in as_list(request["messages"])], []))
-    if window is None or prompt + as_int(request.get("max_tokens"), 0) <= window:
+    wanted = as_int(request.get("max_completion_tokens"), 0) or as_int(request.get("max_tokens"), 0)
+    if window is None or prompt + wanted <= window:
         return None
-    message = f"This model's maximum context length is {window} tokens, and the prompt alone has {prompt}"
+    message = f"{prompt} tokens of prompt and {wanted} of completion exceed this model's context of {window} tokens"
     return _errors.error(400, message, code="context_length_exceeded")
 
 
@@ -131,7 +133,8 @@ def _one_of(*kinds: type, name: str) -> Rule:
 
 
 def _stop(value: object) -> bool:
-    return all(isinstance(item, str) and item for item in (as_list(value) if isinstance(value, list) else [value]))
+    sequences = as_list(value)
+    return all(map(as_str, sequences)) if isinstance(value, list) else bool(as_str(value))
 
 
 def _tools_fit(value: object) -> bool:

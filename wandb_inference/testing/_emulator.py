@@ -116,7 +116,9 @@ class Emulator:
             TypeError: A `Reply` or function was given together with fields.
         """
         if answer is None or isinstance(answer, str):
-            answer = Reply(**fields) if answer is None else Reply(**{**fields, "text": answer})
+            if answer is not None:
+                fields["text"] = answer
+            answer = Reply(**fields)
         elif fields:
             raise TypeError(f"{', '.join(fields)}: fields go into the Reply itself")
         with self._service.lock:

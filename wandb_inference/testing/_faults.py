@@ -65,7 +65,7 @@ class Fault:
             head, rest = _split(plan, after_chunks)
             if comment_every is None:
                 return plan._replace(body=chain(head, [Pause(seconds)], rest))
-            beat = [Pause(comment_every), Send(KEEP_ALIVE)]
+            beat: list[Step] = [Pause(comment_every), Send(KEEP_ALIVE)]
             beats = cycle(beat) if seconds >= FOREVER else beat * round(seconds / comment_every)
             return plan._replace(body=chain(head, beats, rest))
 

@@ -36,5 +36,5 @@ def loads(data: bytes) -> object:
     """The value, or `None` where the bytes are no JSON."""
     try:
         return cast("object", json.loads(data))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

@@ -99,7 +99,8 @@ class _Generator:
         target = self._root
         for key in reference.removeprefix("#").split("/")[1:]:
             key = key.replace("~1", "/").replace("~0", "~")
-            target = as_list(target)[int(key)] if isinstance(target, list) else as_dict(target).get(key)
+            items = dict(enumerate(as_list(target)))
+            target = as_dict(target).get(key, items.get(int(key)) if key.isdigit() else None)
         if not reference.startswith("#") or not isinstance(target, dict):
             raise SchemaError(f"{reference} leads nowhere")
         return as_dict(cast("object", target))
@@ -146,7 +147,9 @@ class _Generator:
             elif depth < _SMALL and properties[name] is not False:
                 result[name] = self.value(properties[name], name, depth + 1)
         extra = rules.get("additionalProperties", True)
-        wanted = as_int(rules.get("minProperties"), 1 if isinstance(extra, dict) and not properties else 0)
+        # A mapping whose values have a type shows one of them.
+        shown = 1 if as_dict(extra) and not properties and depth < _SMALL else 0
+        wanted = as_int(rules.get("minProperties"), shown)
         while len(result) < wanted:
             result[f"{word(self._random)}_{len(result)}"] = self.value(extra, "", depth + 1)
         return result

@@ -27,8 +27,8 @@ class _Protocol(H11Protocol):
 
     opened: Callable[[], None]
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(cast("asyncio.Transport", transport))
         self.logger, self.access_log = _LOGGER, False
         self.app_state = {**self.app_state, TRANSPORT: transport}
         self.opened()

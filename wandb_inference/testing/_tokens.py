@@ -13,6 +13,7 @@ _TOKEN = re.compile(r"\s?\w{1,12}|\s?[^\w\s]|\s")
 
 _IMAGE_TOKENS = 85  # what a small picture costs at OpenAI, as good a number as any
 _BLOCK = 16  # tokens per cache block, as in vLLM: shorter prefixes are never cached
+_MOST_BLOCKS = 100_000  # blocks to remember: an emulator may run for months
 
 
 def split(text: str) -> list[str]:
@@ -59,7 +60,7 @@ class PrefixCache:
         """Tokens at the prompt's beginning that were sent before with this salt; from now on, all of them were."""
         digest = hashlib.sha256(salt.encode("utf-8", "backslashreplace"))
         cached = 0
-        if len(self._blocks) > 100_000:  # an emulator may run for months
+        if len(self._blocks) > _MOST_BLOCKS:
             self._blocks.clear()
         for start in range(0, len(tokens) - len(tokens) % _BLOCK, _BLOCK):
             block = "\0".join(tokens[start : start + _BLOCK])

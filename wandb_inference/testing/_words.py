@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from random import Random
 
 _SENTENCES = (
@@ -70,4 +71,4 @@ def _fill(random: Random, templates: tuple[str, ...]) -> str:
         # Drawn without repetition: one sentence has no use for the same word twice.
         for choice in random.sample(words, sentence.count(slot)):
             sentence = sentence.replace(slot, choice, 1)
-    return sentence
+    return re.sub(r"\b([Aa]) (?=[aeiou])", r"\1n ", sentence)

@@ -1,23 +1,25 @@
-"""Field types that take what a caller means and nothing that only looks like it."""
+"""Field types that take what a caller means and nothing that only looks like it.
+
+Their errors say what was expected, to be put after "expected".
+"""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, StrictBool, StrictStr
-from pydantic_core import PydanticCustomError
 
 
 def _number(value: Any) -> float:
     # pydantic's lax mode reads "0.7" and True as numbers, its strict mode refuses numpy's: neither is what is meant.
     if isinstance(value, (bool, str, bytes)) or not hasattr(value, "__float__"):
-        raise PydanticCustomError("expected", "a number")
+        raise ValueError("a number")
     return float(value)
 
 
 def _whole(value: Any) -> int:
     if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise PydanticCustomError("expected", "a whole number")
+        raise ValueError("a whole number")
     return int(value)
 
 
