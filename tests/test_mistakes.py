@@ -54,7 +54,9 @@ def tool_call(arguments: object) -> list[dict[str, Any]]:
 
 
 MISTAKES = [
-    Mistake("no key", ("no API key", "api_key=", "WANDB_API_KEY", "wandb login"), ConfigurationError, {"api_key": None}),
+    Mistake(
+        "no key", ("no API key", "api_key=", "WANDB_API_KEY", "wandb login"), ConfigurationError, {"api_key": None}
+    ),
     Mistake("an empty key", ("api_key is empty",), ConfigurationError, {"api_key": ""}),
     Mistake(
         "a wrong key",
@@ -68,7 +70,9 @@ MISTAKES = [
     Mistake("a key that is no text", ("bytes", "string"), ConfigurationError, {"api_key": KEY.encode()}),
     Mistake("no project", ("no project", "WANDB_PROJECT", "team/project"), ConfigurationError, {"project": None}),
     Mistake("a project without its team", ("names no team", "team/chat"), ConfigurationError, {"project": "chat"}),
-    Mistake("a project that does not exist", ("401", "team/typo"), AuthenticationError, {"project": "team/typo"}, {}, 1),
+    Mistake(
+        "a project that does not exist", ("401", "team/typo"), AuthenticationError, {"project": "team/typo"}, {}, 1
+    ),
     Mistake(
         "a project's page as project",
         ("team/project",),
