@@ -1,0 +1,92 @@
+"""What most tests need: an empty environment, an emulator, and both clients under one name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wandb_inference import AsyncClient, Client
+from wandb_inference.testing import Emulator
+
+pytest_plugins = ["pytester", "wandb_inference.testing.pytest_plugin"]
+
+KEY = "0123456789abcdef0123456789abcdef01234567"
+PROJECT = "team/project"
+MODEL = "meta-llama/Llama-3.1-8B-Instruct"
+MESSAGES = [{"role": "user", "content": "Hello"}]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """The async client runs on asyncio."""
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def _empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No settings of whoever runs the tests, and no proxy of theirs."""
+    for name in os.environ:
+        if name.startswith("WANDB_") or name.lower().endswith("_proxy") or name == "NETRC":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def emulator() -> Iterator[Emulator]:
+    """The service on a port of this machine."""
+    with Emulator() as emulator:
+        yield emulator
+
+
+@pytest.fixture(params=[Client, AsyncClient], ids=["sync", "async"])
+def kind(request: pytest.FixtureRequest) -> Any:
+    """The blocking client's class, then the async one's."""
+    return request.param
+
+
+@pytest.fixture
+def make(kind: Any, emulator: Emulator) -> Any:
+    """Makes a client of either kind, for the emulator unless told otherwise."""
+
+    def make(**settings: Any) -> Any:
+        return kind(**{"api_key": KEY, "project": PROJECT, "base_url": emulator.base_url, **settings})
+
+    return make
+
+
+@pytest.fixture
+async def client(make: Any) -> AsyncIterator[Any]:
+    """A client of either kind, for the emulator."""
+    client = make()
+    yield client
+    await done(client.close())
+
+
+async def done(answer: Any) -> Any:
+    """The answer, awaited if it has to be."""
+    return await answer if isinstance(answer, Awaitable) else answer
+
+
+async def each(items: Any) -> AsyncIterator[Any]:
+    """The items of any iterable, async or not."""
+    if isinstance(items, Iterable):
+        for item in items:
+            yield item
+    else:
+        async for item in items:
+            yield item
+
+
+async def ask(client: Any, **params: Any) -> Any:
+    """One answer or stream of either kind of client."""
+    return await done(client.chat.completions.create(**{"model": MODEL, "messages": MESSAGES, **params}))
+
+
+async def texts(stream: Any) -> list[str]:
+    """The text of each chunk."""
+    return [chunk.text async for chunk in each(stream)]
