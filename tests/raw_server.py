@@ -74,13 +74,10 @@ class RawServer:
         self.left = threading.Event()
         self.errors: list[BaseException] = []
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.port: int = self._listener.getsockname()[1]
         self._open: list[socket.socket] = []
         self._closed = False
         self._threads: list[threading.Thread] = []
-
-    @property
-    def port(self) -> int:
-        return int(self._listener.getsockname()[1])
 
     @property
     def base_url(self) -> str:
