@@ -164,7 +164,7 @@ EARLY = "ended early"
         (GOOD[:2], False, StreamInterruptedError, CUT),
         (GOOD[:2], True, StreamInterruptedError, EARLY),
         ((*GOOD[:2], b'data: {"choices": [{"de\n\n'), True, StreamInterruptedError, "can't be read"),
-        ((*GOOD[:2], b'data: {"choices": [{"de'), True, StreamInterruptedError, "can't be read"),
+        ((*GOOD[:2], b'data: {"choices": [{"de'), True, StreamInterruptedError, EARLY),
         ((*GOOD[:2], data({"error": {"code": 429, "message": "Concurrency"}})), True, ConcurrencyLimitError, "429: Conc"),
         ((*GOOD[:2], data({"error": "it broke"}, "error")), True, InternalServerError, "it broke"),
         ((*GOOD[:2], data("it broke", "error")), True, InternalServerError, "it broke"),

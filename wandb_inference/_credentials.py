@@ -70,7 +70,8 @@ class CredentialFiles:
         for place in self._netrc_places():
             hosts = self._read(place, lambda path: netrc.netrc(str(path)).hosts) or {}
             for machine in self._machines():
-                if machine in hosts and (password := hosts[machine][2]):
+                # Python 3.10 leaves the quotes around a word.
+                if machine in hosts and (password := (hosts[machine][2] or "").strip('"')):
                     return Found(password, f"netrc {place.shown} ({machine})")
         return None
 
