@@ -43,6 +43,8 @@ def main() -> None:
     start_up.add_argument("--json", action="store_true", help="every sample as JSON instead of a Markdown table")
     start_up.set_defaults(run=bench_import)
     arguments = parser.parse_args()
+    if arguments.rounds < 1:
+        parser.error("--rounds is a number from 1 up")
     print(arguments.run(arguments))
 
 

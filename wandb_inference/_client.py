@@ -89,6 +89,8 @@ class _Configured:
             raise TypeError(
                 f"a {type(self).__name__} with an http_client is not pickled: connections stay where they are"
             )
+        if any(name.lower() == "authorization" for name in self._settings.headers):
+            raise TypeError("a key among the default_headers is never pickled: give it as an importable api_key()")
         return _restored, (type(self), self._settings)
 
     @classmethod
@@ -327,18 +329,18 @@ class AsyncClient(_Configured):
 
 
 def _synchronous(http_client: Any) -> Any:
-    """The caller's client, if it is no async one."""
-    if hasattr(http_client, "aclose"):
+    """The caller's client, if it is a blocking one."""
+    if http_client is not None and (hasattr(http_client, "aclose") or not hasattr(http_client, "build_request")):
         raise ConfigurationError(
-            "http_client is an async client", hint="Client takes httpx.Client; or use AsyncClient."
+            f"http_client is of type {type(http_client).__name__}", hint="Client takes an httpx.Client."
         )
     return http_client
 
 
 def _asynchronous(http_client: Any) -> Any:
     """The caller's client, if it is an async one."""
-    if http_client is not None and not hasattr(http_client, "aclose"):
+    if http_client is not None and not (hasattr(http_client, "aclose") and hasattr(http_client, "build_request")):
         raise ConfigurationError(
-            "http_client is no async client", hint="AsyncClient takes httpx.AsyncClient; or use Client."
+            f"http_client is of type {type(http_client).__name__}", hint="AsyncClient takes an httpx.AsyncClient."
         )
     return http_client

@@ -79,14 +79,15 @@ class Stream(Generic[T]):
         if state.ready:
             return True
         try:
-            while self._body is not None and not state.done:
+            # `close()` may come from another thread meanwhile.
+            while (body := self._body) is not None and not state.done:
                 flow = state.retry(self._clocks.elapsed)
                 if flow is not None:
-                    self._body.close()
+                    body.close()
                     reply = self._transport.run(flow, self._call.key, self._clocks)
                     state.restart(reply)
-                    self._body = Body(reply, self._call.request, self._clocks)
-                state.take(self._body.read(state.had_data), self._clocks.elapsed)
+                    self._body = body = Body(reply, self._call.request, self._clocks)
+                state.take(body.read(state.had_data), self._clocks.elapsed)
                 if state.ready:
                     return True
         except BaseException:
@@ -98,6 +99,7 @@ class Stream(Generic[T]):
     def close(self) -> None:
         """Ends the stream and frees its connection; what had arrived stays on `.text` and `.usage`."""
         body, self._body = self._body, None
+        self._state.ready.clear()
         self._state.close(self._clocks.elapsed)
         if body is not None:
             body.close()
@@ -172,14 +174,15 @@ class AsyncStream(Generic[T]):
         if state.ready:
             return True
         try:
-            while self._body is not None and not state.done:
+            # `close()` may come from another task meanwhile.
+            while (body := self._body) is not None and not state.done:
                 flow = state.retry(self._clocks.elapsed)
                 if flow is not None:
-                    await self._body.close()
+                    await body.close()
                     reply = await self._transport.run(flow, self._call.key, self._clocks)
                     state.restart(reply)
-                    self._body = AsyncBody(reply, self._call.request, self._clocks)
-                state.take(await self._body.read(state.had_data), self._clocks.elapsed)
+                    self._body = body = AsyncBody(reply, self._call.request, self._clocks)
+                state.take(await body.read(state.had_data), self._clocks.elapsed)
                 if state.ready:
                     return True
         except BaseException:
@@ -191,6 +194,7 @@ class AsyncStream(Generic[T]):
     async def close(self) -> None:
         """Ends the stream and frees its connection; what had arrived stays on `.text` and `.usage`."""
         body, self._body = self._body, None
+        self._state.ready.clear()
         self._state.close(self._clocks.elapsed)
         if body is not None:
             await body.close()

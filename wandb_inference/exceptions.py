@@ -24,7 +24,7 @@ APIError                            every failure
 ```
 
 No error holds a connection, an API key or an object of the HTTP library (that one is its `__cause__`), so each can be
-logged, compared, pickled, and built in a test.
+logged, pickled, and built in a test.
 """
 
 from __future__ import annotations
@@ -203,7 +203,7 @@ class APIStatusError(APIError):
 
     Args:
         message: The server's own words.
-        status_code: HTTP status; 200 where the error came inside a stream without a code.
+        status_code: HTTP status; inside a stream the one that the error's code or type stands for, else 500.
         code: The server's error code.
         type: The server's error type.
         param: The parameter the server objects to.

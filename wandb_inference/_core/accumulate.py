@@ -28,15 +28,18 @@ class _Call:
     def add(self, function: FunctionCallDelta) -> None:
         name = function.name
         # A name comes whole, or in pieces before the arguments begin; a repeated one says nothing new.
-        if name and name != self.name and not self.arguments:
+        if name and name != self.name and not (self.name and self.arguments):
             self.name += name
         if function.arguments:
             self.arguments.append(function.arguments)
 
     def is_complete(self) -> bool:
+        # Only where the text may be whole: to parse it at each of its pieces would take quadratic time.
+        if not self.arguments or not self.arguments[-1].rstrip().endswith("}"):
+            return False
         try:
             json.loads("".join(self.arguments))
-        except ValueError:
+        except (ValueError, RecursionError):
             return False
         return True
 
@@ -95,8 +98,9 @@ class _Answer:
         if delta.function_call is not None:
             self.function_call = self.function_call or _Call(None)
             self.function_call.add(delta.function_call)
-        if choice.token_ids:
-            self.token_ids = [*(self.token_ids or ()), *choice.token_ids]
+        if choice.token_ids is not None:
+            self.token_ids = self.token_ids or []
+            self.token_ids.extend(choice.token_ids)
         if choice.__pydantic_extra__:
             self.extra.update(choice.__pydantic_extra__)
 
@@ -166,7 +170,7 @@ class _Answer:
         if self.function_call is not None:
             message["function_call"] = self.function_call.dump()["function"]
         message |= self.message_extra
-        choice = {"index": index, "message": message, "finish_reason": self.finish_reason, **self.extra}
+        choice = {**self.extra, "index": index, "message": message, "finish_reason": self.finish_reason}
         if self.logprobs is not None:
             choice["logprobs"] = self.logprobs
         if self.token_ids is not None:
@@ -203,10 +207,10 @@ class ChatAccumulator:
         if chunk.__pydantic_extra__:
             self._head = {**chunk.__pydantic_extra__, **self._head}
 
-    @property
-    def is_finished(self) -> bool:
-        """Whether every answer that began has said why it ended."""
-        return bool(self._answers) and all(answer.finish_reason is not None for answer in self._answers.values())
+    def is_finished(self, answers: int = 1) -> bool:
+        """Whether all answers that began have said why they ended, and so many there are at least."""
+        reasons = [answer.finish_reason for answer in self._answers.values()]
+        return len(reasons) >= answers and None not in reasons
 
     @property
     def text(self) -> str:

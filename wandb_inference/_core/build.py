@@ -95,17 +95,20 @@ def build_chat(
         raise invalid("extra_body.stream", extra["stream"], "the argument stream=")
     body |= extra
 
-    options = cast("Mapping[str, object]", params.get("stream_options") or {})
-    asked = "include_usage" in options
+    given = cast("object", body.get("stream_options"))
+    options: Mapping[str, object] = cast("Mapping[str, object]", given) if isinstance(given, Mapping) else {}
+    asked = "include_usage" in options or "stream_options" in extra
     plain = None
     request, key = _request(settings, "POST", "/chat/completions", params, body, id, stream=bool(stream))
-    if stream and not asked and "stream_options" not in extra:
+    if stream and not asked:
         plain = request
         usage = {"stream_options": {**options, "include_usage": True}}
         request = request._replace(body=to_json({**body, **usage}))
     keep = bool(options.get("include_usage"))
-    policy = _policy(settings, params)
-    return ChatCall(request, Journal(policy), key, plain, settings.quirks, keep)
+    journal = Journal(_policy(settings, params))
+    answers = cast("object", body.get("n"))  # not checked where it comes from extra_body
+    count = answers if isinstance(answers, int) else 1
+    return ChatCall(request, journal, key, plain, settings.quirks, keep, count)
 
 
 def build_get(
@@ -128,7 +131,7 @@ def build_get(
     for name in params:
         if name not in OPTIONS:
             raise unexpected_keyword(function, name, OPTIONS)
-    path = quote(path, safe="/:")
+    path = quote(path, safe="/:", errors="replace")
     request, key = _request(settings, "GET", path, params, None, model, stream=False)
     return Call(request, Journal(_policy(settings, params)), key)
 
@@ -172,7 +175,7 @@ def _request(
         base_url=shown_url(config.base_url),
         model=model,
         project=headers.get("openai-project"),
-        key_source=config.sources["api_key"],
+        key_source="the Authorization header" if "authorization" in given else config.sources["api_key"],
     )
     request = Request(
         method=method,
@@ -205,7 +208,7 @@ def _lower(where: str, headers: Mapping[str, str | None]) -> dict[str, str | Non
         if value is not None and not (isinstance(cast("object", value), str) and _VALUE.fullmatch(value)):
             shown = f"<{type(cast('object', value)).__name__}>"
             raise invalid(f"{where}[{name!r}]", shown, "one line of ASCII text")
-        checked[name.lower()] = value
+        checked[name.lower()] = None if value is None else value.strip(" \t")
     return checked
 
 
@@ -215,7 +218,8 @@ def _query(params: Mapping[str, Any]) -> str:
         for name, value in _mapping("extra_query", params).items()
         if value is not None
     }
-    return f"?{urlencode(query, doseq=True)}" if query else ""
+    # Half a surrogate pair becomes a question mark: a server would read no more in it.
+    return f"?{urlencode(query, doseq=True, errors='replace')}" if query else ""
 
 
 def settings_of(

@@ -52,6 +52,8 @@ class ChatCall(NamedTuple):
     quirks: Quirks
     keep_usage: bool
     """Whether the caller wants the chunks without choices."""
+    answers: int
+    """How many answers were asked for."""
 
     def flow(self, broken: Broken | None = None) -> Flow:
         """The conversation with the transport.
@@ -65,7 +67,7 @@ class ChatCall(NamedTuple):
 
     def parser(self, reply: Reply) -> ChunkParser:
         """What turns the reply's body into chunks."""
-        return ChunkParser(reply, self.request, keep_usage=self.keep_usage)
+        return ChunkParser(reply, self.request, keep_usage=self.keep_usage, answers=self.answers)
 
     def completion(self, reply: Reply) -> ChatCompletion:
         """The reply as a completion.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from ..exceptions import APIError, APIResponseValidationError, StreamInterruptedError
 from ..types import ChatCompletionChunk
 from .accumulate import ChatAccumulator
-from .errors import MAX_ERROR_BODY, connection_error, stream_error
+from .errors import MAX_ERROR_BODY, connection_error, is_error_object, read_object, stream_error
 from .reading import UnreadableError, read_json, read_model
 from .sse import EventTooLargeError, ServerSentEvent, SSEDecoder
 from .wire import Failure, Reply, Request
@@ -25,12 +24,14 @@ class ChunkParser:
         reply: The answer whose body this is.
         request: What was asked.
         keep_usage: Whether to hand over chunks without choices, which tell the usage.
+        answers: How many answers were asked for: each ends with a `finish_reason`.
     """
 
-    def __init__(self, reply: Reply, request: Request, *, keep_usage: bool = False) -> None:
+    def __init__(self, reply: Reply, request: Request, *, keep_usage: bool = False, answers: int = 1) -> None:
         self._reply = reply
         self._request = request
         self._keep_usage = keep_usage
+        self._answers = answers
         self._decoder = SSEDecoder()
         self._beginning = b""
         self.accumulator = ChatAccumulator()
@@ -42,7 +43,9 @@ class ChunkParser:
         """How it ended badly."""
 
     def feed(self, data: bytes) -> list[ChatCompletionChunk]:
-        """The chunks completed by these bytes; `b""` is the end of the body."""
+        """The chunks completed by these bytes; `b""` is the end of the body. None after an error or a good end."""
+        if self.done or self.error is not None:
+            return []
         if not data:
             return self._end()
         if not self.events and len(self._beginning) < MAX_ERROR_BODY:
@@ -52,13 +55,14 @@ class ChunkParser:
         except EventTooLargeError as error:
             events = list(error.events)
             chunks = self._read(events)
-            self.error = self.error or StreamInterruptedError(str(error))
+            if not self.done and self.error is None:
+                self.error = StreamInterruptedError(str(error))
             return chunks
         return self._read(events)
 
     def fail(self, failure: Failure) -> None:
         """The body broke off. If every answer had ended, only the terminator is missing, and that counts as done."""
-        if self.accumulator.is_finished:
+        if self.accumulator.is_finished(self._answers):
             self.done = True
         elif failure.clock is not None:
             self.error = connection_error(failure, self._request)
@@ -79,7 +83,7 @@ class ChunkParser:
                 if word == b"[DONE]":
                     self.done = True
                     break
-                if not word:
+                if not word and event.event != "error":
                     continue
             self.events += 1
             try:
@@ -87,9 +91,11 @@ class ChunkParser:
             except UnreadableError as error:
                 self.error = self._unreadable(event, str(error))
                 break
-            accumulator.add(chunk)
             extra = chunk.__pydantic_extra__
-            if (extra or event.event == "error") and self._is_error(event, chunk, extra or {}):
+            failed = bool(extra or event.event == "error") and self._is_error(event, chunk, extra or {})
+            if chunk.choices or not failed:
+                accumulator.add(chunk)
+            if failed:
                 self.error = self._server_error(read_json(raw))
                 break
             if chunk.choices or self._keep_usage:
@@ -100,7 +106,7 @@ class ChunkParser:
     def _is_error(event: ServerSentEvent, chunk: ChatCompletionChunk, extra: Mapping[str, Any]) -> bool:
         if event.event == "error" or extra.get("error") or chunk.object == "error":
             return True
-        return not chunk.choices and chunk.usage is None and ("detail" in extra or "message" in extra)
+        return chunk.usage is None and is_error_object({**extra, "choices": chunk.choices})
 
     def _server_error(self, value: object) -> APIError:
         return stream_error(
@@ -108,6 +114,9 @@ class ChunkParser:
         )
 
     def _unreadable(self, event: ServerSentEvent, reason: str) -> APIError:
+        value = _json_or_none(event.raw)
+        if is_error_object(value):
+            return self._server_error(value)
         if event.event == "error":
             return self._server_error(event.data)
         return StreamInterruptedError(
@@ -116,11 +125,15 @@ class ChunkParser:
         )
 
     def _end(self) -> list[ChatCompletionChunk]:
-        # Some servers leave out the blank line after the last event.
-        chunks = self._read(self._decoder.feed(b"\n\n")) if self._decoder.pending else []
+        chunks: list[ChatCompletionChunk] = []
+        if self._decoder.pending:
+            # Some servers leave out the blank line after the last event.
+            chunks = self._read(self._decoder.feed(b"\n\n"))
+            if isinstance(self.error, StreamInterruptedError):
+                self.error = None  # not bad JSON, but an event that was cut
         if self.done or self.error is not None:
             return chunks
-        if self.accumulator.is_finished:
+        if self.accumulator.is_finished(self._answers):
             self.done = True
         elif self.events:
             self.error = StreamInterruptedError(
@@ -133,18 +146,21 @@ class ChunkParser:
 
     def _no_stream(self) -> APIError:
         """The exception for a body in which there was not one event."""
-        body = self._beginning.decode("utf-8", "replace").strip().lstrip("\ufeff")
-        if not body or body.startswith(":"):
+        body = self._beginning.decode("utf-8", "replace").lstrip("\ufeff").strip()
+        kind = self._reply.headers.get("content-type", "")
+        if body[:1] in ("", ":") or ("event-stream" in kind and body[0] not in "{[<"):
             return StreamInterruptedError(f"{self._request.address}: the stream ended before anything came")
-        try:
-            value = cast("object", json.loads(body))
-        except (ValueError, RecursionError):
-            value = None
-        if isinstance(value, dict):
-            keys = cast("dict[str, object]", value).keys()
-            if "choices" not in keys and {"error", "detail", "message"} & keys:
-                return self._server_error(cast("object", value))
+        value = _json_or_none(self._beginning)
+        if is_error_object(value):
+            return self._server_error(value)
         return unexpected_body(self._reply, self._request, self._beginning, "a stream")
+
+
+def _json_or_none(data: bytes) -> object:
+    try:
+        return read_json(data)
+    except UnreadableError:
+        return None
 
 
 def unexpected_body(
@@ -162,6 +178,9 @@ def unexpected_body(
             hint = f"Check the base URL {request.context.base_url!r}, and whether a proxy answers in its place."
         else:
             hint = f"The base URL {request.context.base_url!r} does not end in /v1: is it the API's?"
+    elif is_error_object(value := _json_or_none(body)):
+        what = f"an error ({read_object(value).message})"
+        hint = "The body's beginning is on `.body`."
     else:
         what = f"{kind}{': ' + reason if reason else ''}"
         hint = "The body's beginning is on `.body`."

@@ -27,6 +27,7 @@ from ..exceptions import (
     UnprocessableEntityError,
 )
 from . import hints
+from .reading import UnreadableError, read_json
 from .retry import retry_after
 from .wire import Context, Failure, Reply, Request
 
@@ -47,38 +48,25 @@ _BY_STATUS: dict[int, type[APIStatusError]] = {
 
 # Codes and types of errors that come inside a stream, where no status tells: the ones in use among OpenAI-compatible
 # servers, with the status each has as an HTTP error.
-_STATUS_OF_CODE = {
-    "invalid_request_error": 400,
-    "bad_request": 400,
-    "badrequesterror": 400,
-    "context_length_exceeded": 400,
-    "invalid_api_key": 401,
-    "authentication_error": 401,
-    "authenticationerror": 401,
-    "insufficient_quota": 402,
-    "billing_error": 402,
-    "permission_error": 403,
-    "permission_denied": 403,
-    "not_found_error": 404,
-    "notfounderror": 404,
-    "model_not_found": 404,
-    "unprocessable_entity": 422,
-    "rate_limit_exceeded": 429,
-    "rate_limit_error": 429,
-    "ratelimiterror": 429,
-    "server_error": 500,
-    "api_error": 500,
-    "internal_error": 500,
-    "internal_server_error": 500,
-    "internalservererror": 500,
-    "overloaded_error": 529,
-    "overloaded": 529,
-    "service_unavailable": 503,
-    "service_unavailable_error": 503,
-    "serviceunavailableerror": 503,
-    "timeout": 504,
-    "timeout_error": 504,
+_CODES = {
+    400: ("invalid_request_error", "bad_request", "badrequesterror", "context_length_exceeded"),
+    401: ("invalid_api_key", "authentication_error", "authenticationerror"),
+    402: ("insufficient_quota", "billing_error"),
+    403: ("permission_error", "permission_denied"),
+    404: ("not_found_error", "notfounderror", "model_not_found"),
+    422: ("unprocessable_entity",),
+    429: ("rate_limit_exceeded", "rate_limit_error", "ratelimiterror"),
+    500: ("server_error", "api_error", "internal_error", "internal_server_error", "internalservererror"),
+    503: ("service_unavailable", "service_unavailable_error", "serviceunavailableerror"),
+    504: ("timeout", "timeout_error"),
+    529: ("overloaded_error", "overloaded"),
 }
+_STATUS_OF_CODE = {code: status for status, codes in _CODES.items() for code in codes}
+
+_WORDS = ("message", "detail", "msg")
+"""Where error objects have their message, the likeliest first."""
+
+_MAX_DEPTH = 4
 
 
 class ErrorBody(NamedTuple):
@@ -95,11 +83,11 @@ def read_body(body: bytes, content_type: str = "") -> ErrorBody:
     """What an error's body says. Takes JSON of every shape in use, plain text and HTML; never fails."""
     text = body[:MAX_ERROR_BODY].decode("utf-8", "replace").lstrip("\ufeff").strip()
     try:
-        parsed: object = json.loads(text) if text[:1] in ("{", "[", '"') else text
-    except (ValueError, RecursionError):
+        parsed = read_json(text.encode()) if text[:1] in ("{", "[", '"') else text
+    except UnreadableError:
         parsed = text
     if isinstance(parsed, str):
-        return ErrorBody(_readable(parsed, content_type), parsed=text)
+        return ErrorBody(_readable(parsed, content_type), parsed=parsed)
     return read_object(parsed)
 
 
@@ -111,7 +99,7 @@ def read_object(parsed: object) -> ErrorBody:
     """
     found = _find(parsed)
     return ErrorBody(
-        message=_message(found) or _short(json.dumps(parsed, ensure_ascii=False)),
+        message=_message(found) or _dumped(parsed),
         code=_text(found.get("code")),
         type=_text(found.get("type")),
         param=_text(found.get("param")),
@@ -119,9 +107,23 @@ def read_object(parsed: object) -> ErrorBody:
     )
 
 
+def is_error_object(value: object) -> bool:
+    """Whether a JSON value says that something failed, in one of the shapes of `read_object`, and answers nothing."""
+    if isinstance(value, list) and value:
+        value = cast("list[object]", value)[0]
+    if not isinstance(value, dict):
+        return False
+    found = cast("dict[str, object]", value)
+    if found.get("choices"):
+        return False
+    if found.get("object") == "error" or found.get("error") not in (None, False):
+        return True
+    return any(isinstance(found.get(name), (str, list, dict)) for name in _WORDS)
+
+
 def _find(value: object) -> Mapping[str, object]:
     """The mapping that holds message and code, however deep it is wrapped."""
-    for _ in range(4):
+    for _ in range(_MAX_DEPTH):
         if isinstance(value, list) and value:
             value = cast("list[object]", value)[0]
         elif isinstance(value, dict):
@@ -138,27 +140,37 @@ def _find(value: object) -> Mapping[str, object]:
     return {}
 
 
-def _message(found: Mapping[str, object]) -> str:
-    for name in ("message", "detail", "error_description", "msg", "title"):
+def _message(found: Mapping[str, object], depth: int = 0) -> str:
+    for name in (*_WORDS, "error_description", "title"):
         value = found.get(name)
         if isinstance(value, str) and value.strip():
             return value.strip()
         if isinstance(value, list) and value:
             return "; ".join(_detail(entry) for entry in cast("list[object]", value))
         if isinstance(value, dict) and value:
-            return _message(cast("dict[str, object]", value)) or _short(json.dumps(value, ensure_ascii=False))
+            inner = _message(cast("dict[str, object]", value), depth + 1) if depth < _MAX_DEPTH else ""
+            return inner or _dumped(cast("object", value))
     return ""
 
 
 def _detail(entry: object) -> str:
     """One of FastAPI's validation errors, as `body.temperature: Input should be a valid number`."""
-    if not isinstance(entry, dict):
-        return str(entry)
-    found = cast("dict[str, object]", entry)
+    if isinstance(entry, str):
+        return entry
+    found = cast("dict[str, object]", entry) if isinstance(entry, dict) else {}
     where = found.get("loc")
-    path = ".".join(str(part) for part in cast("list[object]", where)) if isinstance(where, list) else ""
-    what = str(found.get("msg") or found.get("message") or found)
-    return f"{path}: {what}" if path else what
+    steps = cast("list[object]", where) if isinstance(where, list) else []
+    path = ".".join(str(step) for step in steps if isinstance(step, (str, int)))
+    what = found.get("msg") or found.get("message")
+    text = what if isinstance(what, str) else _dumped(cast("object", entry))
+    return f"{path}: {text}" if path else text
+
+
+def _dumped(value: object) -> str:
+    try:
+        return _short(json.dumps(value, ensure_ascii=False))
+    except RecursionError:  # read at one depth of the stack, written at another
+        return "JSON nested too deep to show"
 
 
 def _text(value: object) -> str | None:
@@ -167,8 +179,8 @@ def _text(value: object) -> str | None:
 
 def _readable(text: str, content_type: str) -> str:
     if "html" in content_type or text[:1] == "<":
-        title = re.search(r"<title[^>]{0,200}>([^<]{1,300})", text, re.IGNORECASE)
-        text = f"an HTML page, {title[1].strip()!r}" if title else "an HTML page"
+        title = re.search(r"<title[^>]{0,200}>\s*([^<\s][^<]{0,300})", text, re.IGNORECASE)
+        text = f"an HTML page, {' '.join(title[1].split())!r}" if title else "an HTML page"
     return _short(" ".join(text.split()))
 
 
@@ -179,8 +191,10 @@ def _short(text: str, limit: int = 500) -> str:
 def status_error(reply: Reply, request: Request) -> APIStatusError:
     """The exception for an answer with an error status."""
     body = read_body(reply.body, reply.headers.get("content-type", ""))
-    if not body.message:
-        body = body._replace(message=_reason_of(reply))
+    if 300 <= reply.status < 400:
+        body = body._replace(message=f"redirected to {_short(reply.headers.get('location', 'nowhere'))}")
+    elif not body.message:
+        body = body._replace(message="no message")
     return _build(
         reply.status,
         body,
@@ -190,12 +204,6 @@ def status_error(reply: Reply, request: Request) -> APIStatusError:
         wait=retry_after(reply.headers, reply.now),
         size=len(request.body or b""),
     )
-
-
-def _reason_of(reply: Reply) -> str:
-    if 300 <= reply.status < 400:
-        return f"redirected to {reply.headers.get('location', 'nowhere')}"
-    return "no message"
 
 
 def stream_error(
@@ -215,7 +223,7 @@ def _status_of(body: ErrorBody) -> int:
     found = _find(body.parsed)
     for value in (found.get("status"), found.get("status_code"), body.code, body.type):
         name = str(value or "").lower()
-        if name.isascii() and name.isdigit() and 400 <= int(name[:6]) < 600:
+        if re.fullmatch("[45][0-9]{2}", name):
             return int(name)
         if name in _STATUS_OF_CODE:
             return _STATUS_OF_CODE[name]
@@ -262,8 +270,10 @@ def _build(
 
 def means_quota(body: ErrorBody) -> bool:
     """Whether a 429 is about credits. The service's older form of its 402 has this message under 429."""
+    # "billing" alone would not do: OpenAI's message about the rate of requests ends with the address of that page.
     text = f"{body.message} {body.code} {body.type}".lower()
-    return any(word in text for word in ("insufficient_quota", "current quota", "billing", "out of credits"))
+    words = ("insufficient_quota", "current quota", "billing details", "billing_", "out of credits")
+    return any(word in text for word in words)
 
 
 def connection_error(failure: Failure, request: Request) -> APIError:
@@ -271,8 +281,10 @@ def connection_error(failure: Failure, request: Request) -> APIError:
     error: APIError
     if failure.clock is not None:
         seconds = getattr(request.timeouts, "read" if failure.clock == "write" else failure.clock)
+        # Without a limit of ours it was the operating system's.
+        limit = "the system's limit" if seconds is None else f"{seconds:g} seconds"
         error = APITimeoutError(
-            hints.TIMED_OUT[failure.clock].format(seconds=seconds, address=request.address),
+            hints.TIMED_OUT[failure.clock].format(limit=limit, address=request.address),
             clock=failure.clock,
             hint=hints.for_clock(failure.clock),
         )

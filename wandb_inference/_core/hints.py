@@ -29,11 +29,11 @@ SUPPORT = "forge-support@coreweave.com"
 """Source: the service's page of errors."""
 
 TIMED_OUT = {
-    "connect": "no connection to {address} within {seconds:g} seconds",
-    "read": "{address} sent nothing for {seconds:g} seconds",
-    "write": "{address} took nothing for {seconds:g} seconds",
-    "stall": "{address} sent no data for {seconds:g} seconds",
-    "deadline": "the deadline of {seconds:g} seconds is over",
+    "connect": "no connection to {address} within {limit}",
+    "read": "{address} sent nothing for {limit}",
+    "write": "{address} took nothing for {limit}",
+    "stall": "{address} sent no data for {limit}",
+    "deadline": "the deadline of {limit} is over",
 }
 
 
@@ -52,7 +52,7 @@ def for_failure(reason: str, context: Context) -> str:
     """What to do when there was no connection, or it broke."""
     if "refused" in reason:
         return f"Nothing listens there: check the base URL {context.base_url!r}."
-    if "name" in reason:
+    if "resolved" in reason:
         return f"Check the spelling of the base URL {context.base_url!r}, and the network."
     if "certificate" in reason:
         return "Give your own CA in SSL_CERT_FILE, or check the clock and the base URL."
@@ -98,7 +98,7 @@ def for_status(
         return f"Leave out what {context.model or 'the server'} does not take."
     if issubclass(cls, InternalServerError):
         return f"The service's fault; try again in a minute, and write to {SUPPORT} with the request id if it stays."
-    if "location" in headers:
+    if cls is APIStatusError and "location" in headers:
         return (
             f"Give the new address as base_url in place of {context.base_url!r}; requests follow no redirect elsewhere."
         )

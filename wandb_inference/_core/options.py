@@ -8,9 +8,12 @@ from typing import Any, cast
 from ..exceptions import ConfigurationError
 from .wire import Timeouts
 
+_FOR_EVER = 1e9
+"""Seconds, thirty years: a socket's clock overflows at ten times as many."""
+
 
 def timeouts(timeout: object, stall_timeout: object, deadline: object) -> Timeouts:
-    """The clocks of a call, in seconds; `None` and infinity wait for ever.
+    """The clocks of a call, in seconds; `None`, infinity and more than thirty years wait for ever.
 
     Args:
         timeout: A number for connect and read alike, a pair of (connect, read), or an object with these two attributes,
@@ -71,4 +74,4 @@ def _seconds(name: str, value: object) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
         raise ConfigurationError(f"{name} is {value!r}", hint="Give seconds, more than 0, or None to wait for ever.")
-    return None if value == float("inf") else float(value)
+    return None if value > _FOR_EVER else float(value)

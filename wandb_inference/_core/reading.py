@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 M = TypeVar("M", bound=BaseModel)
+
+_HALF_PAIR = re.compile("[\ud800-\udfff]")  # JSON reads whole pairs as the character they stand for
 
 _ROUNDS = 8  # one mend can uncover the next; no answer met in the wild takes more than three
 
@@ -46,11 +49,11 @@ def read_json(data: bytes) -> object:
     text = data.decode("utf-8", "replace").lstrip("\ufeff")
     try:
         value: object = json.loads(text)
+        return _without_surrogates(value) if "\\u" in text else value
     except RecursionError:
         raise UnreadableError("JSON nested too deep to read") from None
     except ValueError as error:
         raise UnreadableError(f"no JSON: {error}") from None
-    return _without_surrogates(value) if "\\u" in text else value
 
 
 def mend(model: type[M], value: object) -> M:
@@ -67,7 +70,7 @@ def mend(model: type[M], value: object) -> M:
             errors = error.errors(include_url=False)
             # From the last to the first, so that taking out an element of a list moves none that is still to come.
             mended = [_mend(value, problem) for problem in reversed(errors)]
-            if not all(mended):
+            if not any(mended):
                 break
     first = errors[0]
     raise UnreadableError(f"{_path(first)}: {first['msg']}")
@@ -84,17 +87,15 @@ def _mend(value: object, problem: ErrorDetails) -> bool:
     holder: Any = None
     key: Any = None
     here: Any = value
-    # The location ends with names of union branches, which are no keys: the last step that exists is the place.
+    # The location can end with the name of a union's branch, which is no key: the input tells where the place is.
     for step in problem["loc"]:
-        if not isinstance(here, (dict, list)):
+        if here is problem["input"]:
             break
-        container = cast("Any", here)
         try:
-            here = container[step]
+            holder, key, here = here, step, here[step]
         except (KeyError, IndexError, TypeError):
             return False  # mended already, for another branch of the same union
-        holder, key = container, step
-    if holder is None:
+    if holder is None or here is not problem["input"]:
         return False
     better = _meant(key, here, problem["type"])
     if better is not None and better != here:
@@ -133,7 +134,7 @@ def _part_text(part: object) -> str:
 
 def _without_surrogates(value: object) -> object:
     if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode() if not value.isascii() else value
+        return _HALF_PAIR.sub("\N{REPLACEMENT CHARACTER}", value)
     if isinstance(value, list):
         return [_without_surrogates(item) for item in cast("list[object]", value)]
     if isinstance(value, dict):

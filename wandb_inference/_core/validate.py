@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, is_dataclass
 from enum import Enum
+from operator import index
 from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
@@ -26,6 +27,8 @@ _EXPECTED = {
     "string_too_short": "text that is not empty",
     "too_short": "at least one",
 }
+
+_PLAIN = (str, bytes, int, float, list, tuple, dict, set, type(None))
 
 _EXAMPLE = '[{"role": "user", "content": "..."}]'
 
@@ -77,10 +80,11 @@ def _problem(body: object, details: Any) -> RequestProblem:
     steps = [step for step in details["loc"] if not str(step).startswith("<")]
     value = details["input"]
     expected = _EXPECTED.get(kind)
-    if kind == "role":
+    if kind == "role" and isinstance(value, dict):
         steps.append("role")
-        value = cast("Any", value).get("role") if isinstance(value, dict) else value
-        expected = details["msg"]
+        value = cast("dict[str, object]", value).get("role")
+    elif kind == "role":
+        expected = "a mapping with role and content"
     elif kind == "value_error":
         expected = str(details["ctx"]["error"])
     elif kind == "greater_than_equal":
@@ -102,7 +106,12 @@ def _path(steps: list[int | str]) -> str:
 def _error(problems: list[RequestProblem], hint: str | None) -> InvalidRequestError:
     said = "; ".join(f"{path} is {_shown(value)}, expected {expected}" for path, value, expected in problems[:5])
     more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
-    return InvalidRequestError(f"The request can't be sent: {said}{more}", hint=hint, errors=problems)
+    # An error is plain data, so that it can be pickled: of anything else it has only the text.
+    kept = [
+        problem if isinstance(problem.value, _PLAIN) else problem._replace(value=repr(problem.value))
+        for problem in problems
+    ]
+    return InvalidRequestError(f"The request can't be sent: {said}{more}", hint=hint, errors=kept)
 
 
 def _shown(value: object) -> str:
@@ -143,10 +152,13 @@ def _plain(value: object) -> object:
         return asdict(value)
     if isinstance(value, (set, frozenset)):
         return sorted(cast("set[Any]", value))
-    # numpy's numbers, and others that are numbers without being int or float.
-    for method, kind in (("__index__", int), ("__float__", float)):
-        if hasattr(value, method):
-            return kind(cast("Any", value))
-    if isinstance(value, Iterable):
-        return list(cast("Iterable[object]", value))
+    if isinstance(value, (bytes, bytearray)):
+        raise TypeError(f"{type(value).__name__} means nothing in JSON; decode it first")
+    # The order is for arrays: each has the methods of a number, but only one without dimensions is one.
+    conversions: tuple[Callable[[Any], object], ...] = (list, index, float)
+    for convert in conversions:
+        try:
+            return convert(value)
+        except TypeError:
+            continue
     raise TypeError(f"{type(value).__name__} means nothing in JSON")

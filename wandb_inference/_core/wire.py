@@ -29,6 +29,16 @@ class Context(NamedTuple):
     key_source: str = ""
 
 
+def origin(url: str) -> tuple[str, str, int]:
+    """Scheme, host and port (RFC 6454, 4): the port is the scheme's own where none is given.
+
+    Raises:
+        ValueError: It is no URL.
+    """
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+
 class Request(NamedTuple):
     """A request, complete but for the key: that one is added by the transport and never seen here."""
 
@@ -43,8 +53,8 @@ class Request(NamedTuple):
     @property
     def address(self) -> str:
         """Host and port, for people to read."""
-        parts = urlsplit(self.url)
-        return f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+        _, host, port = origin(self.url)
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 class Attempt(NamedTuple):
@@ -78,7 +88,7 @@ class Reply(NamedTuple):
     def request_id(self) -> str | None:
         """The server's id of the request. The service documents none; these are the names in use."""
         for name in ("x-request-id", "request-id", "x-amzn-requestid", "cf-ray"):
-            if name in self.headers:
+            if self.headers.get(name):
                 return self.headers[name]
         return None
 

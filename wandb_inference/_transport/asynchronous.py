@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from typing import TYPE_CHECKING, cast
 
@@ -14,20 +13,20 @@ import httpx
 
 from .._config import ApiKey, check_key
 from .._core.errors import MAX_ERROR_BODY
-from .._core.wire import Failure, Outcome, Reply, Request
-from ..exceptions import ConfigurationError
-from .outcomes import ERRORS, LIMITS, Clocks, failure, log_outcome, log_wait, reply, timeout_for, tls_context
+from .._core.wire import Failure, Outcome, Reply, Request, origin
+from .connections import open_pool, proxy_for
+from .outcomes import ERRORS, Clocks, closed, failure, log_outcome, log_wait, reply, timeout_for
 
 if TYPE_CHECKING:
     from .._core.flow import Flow
 
 
-class _Pool:
-    """The connections of one event loop."""
+class _Pools:
+    """The connections of one event loop in one process, one pool for each origin."""
 
-    def __init__(self, url: str) -> None:
-        self.http = httpx.AsyncClient(verify=tls_context(url), limits=LIMITS)
+    def __init__(self) -> None:
         self.pid = os.getpid()
+        self._by_origin: dict[tuple[str, str, int], httpx.AsyncClient] = {}
         self._closer = self._close_with_loop()
 
     async def _close_with_loop(self) -> AsyncGenerator[None, None]:
@@ -36,7 +35,15 @@ class _Pool:
         try:
             yield
         finally:
-            await self.http.aclose()
+            for http in self._by_origin.values():
+                await http.aclose()
+
+    def of(self, url: str) -> httpx.AsyncClient:
+        place = origin(url)
+        http = self._by_origin.get(place)
+        if http is None:
+            http = self._by_origin[place] = open_pool(httpx.AsyncClient, url)
+        return http
 
     async def open(self) -> None:
         await anext(self._closer)
@@ -56,7 +63,7 @@ class AsyncTransport:
 
     def __init__(self, http_client: httpx.AsyncClient | None = None) -> None:
         self._given = http_client
-        self._pools: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Pool] = weakref.WeakKeyDictionary()
+        self._pools: dict[asyncio.AbstractEventLoop, _Pools] = {}
         self._closed = False
 
     @property
@@ -80,39 +87,47 @@ class AsyncTransport:
 
     async def _send(self, request: Request, key: ApiKey | None, clocks: Clocks) -> Outcome:
         http = await self._client(request.url)
-        headers = request.headers
-        if key is not None:
-            headers = {**headers, "Authorization": f"Bearer {await _ask(key)}"}
-        began = time.monotonic()
+        headers: dict[str, str] | None = None
+        with anyio.move_on_after(clocks.left):
+            headers = {**request.headers, **await _authorization(key)}
+        began = answered = time.monotonic()
+        if headers is None or clocks.left == 0.0:
+            return failure(None, request, began, clocks, clock="deadline")._replace(sent="not_sent")
         response: httpx.Response | None = None
         body: bytes | None = None
-        answered = began
         with anyio.move_on_after(clocks.left):
             try:
-                response = await http.send(
-                    http.build_request(
-                        request.method,
-                        request.url,
-                        headers=headers,
-                        content=request.body,
-                        timeout=timeout_for(request, clocks),
-                    ),
-                    stream=True,
-                    follow_redirects=False,
-                )
+                try:
+                    response = await http.send(
+                        http.build_request(
+                            request.method,
+                            request.url,
+                            headers=headers,
+                            content=request.body,
+                            timeout=timeout_for(request, clocks),
+                        ),
+                        stream=True,
+                        follow_redirects=False,
+                    )
+                except httpx.HTTPStatusError as error:  # of a hook of the caller's that calls raise_for_status()
+                    response = error.response
                 answered = time.monotonic()
                 if request.stream and response.status_code < 300:
                     return reply(response, b"", began, answered, clocks)
                 body = await self._read(response)
             except ERRORS as error:
-                return failure(error, request, began, clocks)
+                return failure(error, request, began, clocks, proxy=proxy_for(request.url) if self.is_own else None)
+            except RuntimeError:  # httpx's for a closed client
+                if not http.is_closed:
+                    raise
+                raise closed(self.is_own) from None
         if response is None or body is None:
-            return failure(None, request, began, clocks)
+            return failure(None, request, began, clocks, clock="deadline")
         return reply(response, body, began, answered, clocks)
 
     @staticmethod
     async def _read(response: httpx.Response) -> bytes:
-        """The whole body, an error's up to a bound."""
+        """The whole body, an error's up to a bound and as far as it comes."""
         pieces: list[bytes] = []
         size = 0
         try:
@@ -121,29 +136,35 @@ class AsyncTransport:
                 size += len(piece)
                 if size > MAX_ERROR_BODY and response.status_code >= 300:
                     break
+        except ERRORS:
+            if response.status_code < 300:
+                raise
         finally:
             await response.aclose()
         return b"".join(pieces)
 
     async def _client(self, url: str) -> httpx.AsyncClient:
         if self._closed:
-            raise ConfigurationError("This client is closed", hint="Make a new one, or close it later.")
+            raise closed(is_own=True)
         if self._given is not None:
             return self._given
         loop = asyncio.get_running_loop()
-        pool = self._pools.get(loop)
+        pools = self._pools.get(loop)
         # After a fork the connections belong to the parent.
-        if pool is None or pool.pid != os.getpid():
-            pool = self._pools[loop] = _Pool(url)
-            await pool.open()
-        return pool.http
+        if pools is None or pools.pid != os.getpid():
+            # Connections hold their loop: one that has ended stays as long as they do.
+            for ended in [other for other in list(self._pools) if other.is_closed()]:
+                self._pools.pop(ended, None)
+            pools = self._pools[loop] = _Pools()
+            await pools.open()
+        return pools.of(url)
 
     async def close(self) -> None:
         """Closes the connections of this event loop; a client of the caller's own stays open."""
         self._closed = True
-        pool = self._pools.pop(asyncio.get_running_loop(), None)
-        if pool is not None and pool.pid == os.getpid():
-            await pool.close()
+        pools = self._pools.pop(asyncio.get_running_loop(), None)
+        if pools is not None and pools.pid == os.getpid():
+            await pools.close()
 
 
 class AsyncBody:
@@ -172,21 +193,21 @@ class AsyncBody:
         if had_data:
             self._data_came = time.monotonic()
         elif stall is not None and time.monotonic() - self._data_came >= stall:
-            return failure(None, self._request, self._began, self._clocks)
+            return failure(None, self._request, self._began, self._clocks, clock="stall")
         try:
             with anyio.move_on_after(self._clocks.left):
                 return await anext(self._pieces, b"")
         except ERRORS as error:
             return failure(error, self._request, self._began, self._clocks)
-        return failure(None, self._request, self._began, self._clocks)
+        return failure(None, self._request, self._began, self._clocks, clock="deadline")
 
     async def close(self) -> None:
         """Gives the connection back, or up where bytes are left on it."""
         await self._response.aclose()
 
 
-async def _ask(key: ApiKey) -> str:
-    if not callable(key):
-        return key
-    answer = key()
-    return check_key(await answer if isinstance(answer, Awaitable) else answer, "api_key()")
+async def _authorization(key: ApiKey | None) -> dict[str, str]:
+    if callable(key):
+        answer = key()
+        key = check_key(await answer if isinstance(answer, Awaitable) else answer, "api_key()")
+    return {} if key is None else {"authorization": f"Bearer {key}"}

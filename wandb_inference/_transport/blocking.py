@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, cast
 
 import httpx
 
 from .._config import ApiKey, check_key
 from .._core.errors import MAX_ERROR_BODY
-from .._core.wire import Failure, Outcome, Reply, Request
-from ..exceptions import ConfigurationError
-from .outcomes import ERRORS, LIMITS, Clocks, failure, log_outcome, log_wait, reply, timeout_for, tls_context
+from .._core.wire import Failure, Outcome, Reply, Request, origin
+from .connections import open_pool, proxy_for
+from .outcomes import ERRORS, Clocks, closed, failure, log_outcome, log_wait, reply, timeout_for
 
 if TYPE_CHECKING:
     from .._core.flow import Flow
@@ -30,9 +29,9 @@ class Transport:
 
     def __init__(self, http_client: httpx.Client | None = None) -> None:
         self._given = http_client
-        self._lock = threading.Lock()
-        self._made: httpx.Client | None = None
-        self._pid = 0
+        # One pool for each process and origin: after a fork the connections belong to the parent. No lock: a fork
+        # copies one that another thread holds, and nobody would ever open it.
+        self._pools: dict[tuple[int, tuple[str, str, int]], httpx.Client] = {}
         self._closed = False
 
     @property
@@ -56,35 +55,42 @@ class Transport:
 
     def _send(self, request: Request, key: ApiKey | None, clocks: Clocks) -> Outcome:
         http = self._client(request.url)
-        headers = request.headers
-        if key is not None:
-            headers = {**headers, "Authorization": f"Bearer {_ask(key)}"}
+        headers = {**request.headers, **_authorization(key)}
         began = time.monotonic()
+        if clocks.left == 0.0:
+            return failure(None, request, began, clocks, clock="deadline")._replace(sent="not_sent")
         try:
-            response = http.send(
-                http.build_request(
-                    request.method,
-                    request.url,
-                    headers=headers,
-                    content=request.body,
-                    timeout=timeout_for(request, clocks),
-                ),
-                stream=True,
-                follow_redirects=False,
-            )
+            try:
+                response = http.send(
+                    http.build_request(
+                        request.method,
+                        request.url,
+                        headers=headers,
+                        content=request.body,
+                        timeout=timeout_for(request, clocks),
+                    ),
+                    stream=True,
+                    follow_redirects=False,
+                )
+            except httpx.HTTPStatusError as error:  # of a hook of the caller's that calls raise_for_status()
+                response = error.response
             answered = time.monotonic()
             if request.stream and response.status_code < 300:
                 return reply(response, b"", began, answered, clocks)
             body = self._read(response, clocks)
         except ERRORS as error:
-            return failure(error, request, began, clocks)
+            return failure(error, request, began, clocks, proxy=proxy_for(request.url) if self.is_own else None)
+        except RuntimeError:  # httpx's for a closed client
+            if not http.is_closed:
+                raise
+            raise closed(self.is_own) from None
         if body is None:
-            return failure(None, request, began, clocks)
+            return failure(None, request, began, clocks, clock="deadline")
         return reply(response, body, began, answered, clocks)
 
     @staticmethod
     def _read(response: httpx.Response, clocks: Clocks) -> bytes | None:
-        """The whole body, an error's up to a bound; `None` where the deadline came first."""
+        """The whole body, an error's up to a bound and as far as it comes; `None` where the deadline came first."""
         pieces: list[bytes] = []
         size = 0
         try:
@@ -95,29 +101,37 @@ class Transport:
                     break
                 if clocks.left == 0.0:
                     return None
+        except ERRORS:
+            if response.status_code < 300:
+                raise
         finally:
             response.close()
         return b"".join(pieces)
 
     def _client(self, url: str) -> httpx.Client:
         if self._closed:
-            raise ConfigurationError("This client is closed", hint="Make a new one, or close it later.")
+            raise closed(is_own=True)
         if self._given is not None:
             return self._given
-        # After a fork the connections belong to the parent.
-        if self._made is None or self._pid != os.getpid():
-            with self._lock:
-                if self._made is None or self._pid != os.getpid():
-                    self._made = httpx.Client(verify=tls_context(url), limits=LIMITS)
-                    self._pid = os.getpid()
-                    weakref.finalize(self, self._made.close)
-        return self._made
+        place = os.getpid(), origin(url)
+        pool = self._pools.get(place)
+        if pool is None:
+            if not self._pools:
+                weakref.finalize(self, _close, self._pools)
+            # Where two threads come here at once, the one pool is dropped before it opens a connection.
+            pool = self._pools.setdefault(place, open_pool(httpx.Client, url))
+        return pool
 
     def close(self) -> None:
         """Closes the connections; a client of the caller's own stays open."""
         self._closed = True
-        if self._made is not None and self._pid == os.getpid():
-            self._made.close()
+        _close(self._pools)
+
+
+def _close(pools: Mapping[tuple[int, tuple[str, str, int]], httpx.Client]) -> None:
+    for (process, _), pool in list(pools.items()):
+        if process == os.getpid():
+            pool.close()
 
 
 class Body:
@@ -142,14 +156,13 @@ class Body:
         Args:
             had_data: Whether the last bytes held a data event. If not, they did not feed the stall clock.
         """
-        now = time.monotonic()
         stall = self._request.timeouts.stall
         if had_data:
-            self._data_came = now
-        elif stall is not None and now - self._data_came >= stall:
-            return failure(None, self._request, self._began, self._clocks)
+            self._data_came = time.monotonic()
+        elif stall is not None and time.monotonic() - self._data_came >= stall:
+            return failure(None, self._request, self._began, self._clocks, clock="stall")
         if self._clocks.left == 0.0:
-            return failure(None, self._request, self._began, self._clocks)
+            return failure(None, self._request, self._began, self._clocks, clock="deadline")
         try:
             return next(self._pieces, b"")
         except ERRORS as error:
@@ -160,5 +173,7 @@ class Body:
         self._response.close()
 
 
-def _ask(key: ApiKey) -> str:
-    return check_key(key(), "api_key()") if callable(key) else key
+def _authorization(key: ApiKey | None) -> dict[str, str]:
+    if callable(key):
+        key = check_key(key(), "api_key()")
+    return {} if key is None else {"authorization": f"Bearer {key}"}

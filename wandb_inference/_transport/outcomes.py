@@ -7,40 +7,26 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 import httpx
 
+from .._checks import shown_url
 from .._core.wire import Failure, Reply, Request
+from ..exceptions import ConfigurationError
 
 if TYPE_CHECKING:
     from ..exceptions import Clock
-    from ..exceptions import Outcome as Sent
 
 logger = logging.getLogger("wandb_inference")
 
 ERRORS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError)
 """All that httpx lets through. The last stands for TLS and socket errors that it does not map."""
 
-LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=1000, keepalive_expiry=20.0)
-"""Connections of a pool. They are given up after 20 seconds of idleness, before common balancers do so."""
-
-
-@lru_cache(maxsize=8)
-def _context(cert_file: str | None, cert_dir: str | None) -> ssl.SSLContext:
-    return httpx.create_ssl_context()
-
-
-def tls_context(url: str) -> ssl.SSLContext:
-    """A context for this URL. Reading the trust store takes 20 ms, so clients share it, and plain HTTP does without."""
-    import os
-
-    if urlsplit(url).scheme == "https":
-        return _context(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
-    # Trusts nobody: a redirect to https never happens, and if it did it would fail.
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+# Raised before the request is on its way, and for a request that no server could get.
+_CONNECTING = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+_UNFIT = (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError)
 
 
 class Clocks(NamedTuple):
@@ -104,24 +90,45 @@ def reply(response: httpx.Response, body: bytes, began: float, answered: float, 
     )
 
 
-def failure(error: BaseException | None, request: Request, began: float, clocks: Clocks) -> Failure:
-    """No answer, in our own terms."""
-    now = time.monotonic()
-    sent: Sent = "unknown"
-    clock: Clock | None = None
-    permanent = False
-    if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)):
-        sent = "not_sent"
-    if isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError)):
-        sent, permanent = "not_sent", True
-    if error is None or isinstance(error, httpx.TimeoutException):
+def failure(
+    error: BaseException | None,
+    request: Request,
+    began: float,
+    clocks: Clocks,
+    *,
+    clock: Clock | None = None,
+    proxy: str | None = None,
+) -> Failure:
+    """No answer, in our own terms.
+
+    Args:
+        error: What httpx raised; `None` where a clock of our own ran out.
+        request: What was sent.
+        began: When it was sent, by `time.monotonic`.
+        clocks: The call's.
+        clock: The clock of our own.
+        proxy: The proxy in between.
+    """
+    if isinstance(error, httpx.TimeoutException):
         clock = _clock(error, request, clocks)
-    reason = why(error)
-    permanent = permanent or any(isinstance(link, ssl.SSLCertVerificationError) for link in _chain(error))
-    return Failure(error, reason, sent, clock, permanent, now - began, now - clocks.started)
+    links = list(_chain(error))
+    reason = f"{clock} timeout" if error is None or clock else why(error)
+    is_tls = any(isinstance(link, ssl.SSLError) for link in links)
+    if proxy is not None and isinstance(error, _CONNECTING) and not is_tls:
+        # Else the message would blame the server, which was not asked yet.
+        reason = f"through the proxy {shown_url(proxy)}: {reason}"
+    return Failure(
+        cause=error,
+        reason=reason,
+        sent="not_sent" if isinstance(error, (*_CONNECTING, *_UNFIT)) else "unknown",
+        clock=clock,
+        permanent=isinstance(error, _UNFIT) or any(isinstance(link, ssl.SSLCertVerificationError) for link in links),
+        seconds=time.monotonic() - began,
+        elapsed=clocks.elapsed,
+    )
 
 
-def _clock(error: BaseException | None, request: Request, clocks: Clocks) -> Clock:
+def _clock(error: httpx.TimeoutException, request: Request, clocks: Clocks) -> Clock:
     left = clocks.left
     if left is not None and left < 0.01:
         return "deadline"
@@ -133,7 +140,7 @@ def _clock(error: BaseException | None, request: Request, clocks: Clocks) -> Clo
     return "stall" if request.stream and stall is not None and (read is None or stall <= read) else "read"
 
 
-def why(error: BaseException | None) -> str:
+def why(error: BaseException) -> str:
     """Why there is no answer, in a few words: the innermost cause that says more than its wrapper."""
     for link in _chain(error):
         if isinstance(link, ssl.SSLCertVerificationError):
@@ -165,6 +172,16 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         seen.add(id(link))
         yield link
         pending += [link.__cause__, link.__context__, *getattr(link, "exceptions", ())]
+
+
+def closed(is_own: bool) -> ConfigurationError:
+    """The error of a call whose connections are closed.
+
+    Args:
+        is_own: Whether they are ours, not the caller's.
+    """
+    what = "This client" if is_own else "The http_client of this client"
+    return ConfigurationError(f"{what} is closed", hint="Make a new one, or close it later.")
 
 
 def log_outcome(outcome: Reply | Failure, request: Request) -> None:

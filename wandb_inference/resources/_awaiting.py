@@ -22,6 +22,8 @@ class NotAwaited(Coroutine[Any, Any, T]):
     def __init__(self, coroutine: Coroutine[Any, Any, T], name: str) -> None:
         self._coroutine = coroutine
         self._name = name
+        # What asyncio's tasks are shown by.
+        self.__name__ = self.__qualname__ = name
 
     def __await__(self) -> Generator[Any, Any, T]:
         return self._coroutine.__await__()

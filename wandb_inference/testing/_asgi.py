@@ -7,12 +7,15 @@ import contextlib
 import socket
 import struct
 import time
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Any, cast
+from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
+from itertools import chain
+from typing import Any, TypeVar, cast
 
-from ._plan import Break, Pause, Send, Step
+from ._plan import Break, Pause, Send
 from ._requests import RecordedRequest
 from ._service import Exchange, Service
+
+T = TypeVar("T")
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -51,36 +54,43 @@ class EmulatorApp:
         exchange = self._service.begin(_recorded(scope, content))
         gone = asyncio.ensure_future(receive())
         try:
-            with contextlib.suppress(_BrokenOffError):
+            with contextlib.suppress(_ClientLeftError, _BrokenOffError):
                 await _play(exchange, scope, gone, send)
-            exchange.close("sent")
-        except _ClientLeftError:
-            exchange.close("left")
         finally:
+            exchange.close("left")  # unless it was sent
             gone.cancel()
 
 
 async def _play(exchange: Exchange, scope: Scope, gone: asyncio.Future[Message], send: Sender) -> None:
     plan = exchange.plan
-    await _steps(plan.before, scope, gone, send)
     headers = [(name.encode("ascii"), value.encode("latin-1")) for name, value in plan.headers.items()]
-    await send({"type": "http.response.start", "status": plan.status, "headers": headers})
-    await _steps(plan.body, scope, gone, send)
-    await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-async def _steps(steps: Iterable[Step], scope: Scope, gone: asyncio.Future[Message], send: Sender) -> None:
-    for step in steps:
+    head: Message = {"type": "http.response.start", "status": plan.status, "headers": headers}
+    for step, last in _with_last(chain(plan.before, [head], plan.body)):
         if isinstance(step, Pause):
             await asyncio.wait((gone,), timeout=step.seconds)
         else:
             await asyncio.sleep(0)  # everybody else gets a turn, and a client that left is noticed
         if gone.done():
             raise _ClientLeftError
+        if last or isinstance(step, Break):
+            exchange.close("sent")  # before it is, so that whoever has all of the answer finds it sent
         if isinstance(step, Send):
             await send({"type": "http.response.body", "body": step.data, "more_body": True})
         elif isinstance(step, Break):
             await _end_connection(step, scope, gone)
+        elif not isinstance(step, Pause):
+            await send(step)
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _with_last(steps: Iterable[T]) -> Iterator[tuple[T, bool]]:
+    """The steps, each with whether it is the last."""
+    ahead = iter(steps)
+    step = next(ahead)
+    for following in ahead:
+        yield step, False
+        step = following
+    yield step, True
 
 
 async def _end_connection(how: Break, scope: Scope, gone: asyncio.Future[Message]) -> None:

@@ -37,17 +37,14 @@ def _choice(body: dict[str, object], random: Random) -> Choice:
 
 def _thinks(body: dict[str, object]) -> bool:
     wanted = as_dict(body.get("chat_template_kwargs")).get("enable_thinking")
-    match model_info(as_str(body.get("model"))).reasoning:
-        case "always":
-            return True
-        case "none":
-            return False
-        case "on":
-            return wanted is not False
-        case "off":
-            return wanted is True
-        case "adaptive":  # the model decides: here, by whether there is something to think about
-            return len(_tokens.message_text(_last_message(body)).split()) > 8 if wanted is None else wanted is True
+    reasoning = model_info(as_str(body.get("model"))).reasoning
+    if reasoning in ("always", "none"):
+        return reasoning == "always"
+    if isinstance(wanted, bool):
+        return wanted
+    # An adaptive model decides for itself: here, by whether there is something to think about.
+    adaptive = reasoning == "adaptive" and len(_tokens.message_text(_last_message(body)).split()) > 8
+    return adaptive or reasoning == "on"
 
 
 def _text(body: dict[str, object], random: Random, thought: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
+import httpx
 from typing_extensions import Self, Unpack
 
 from ._asgi import EmulatorApp
@@ -51,7 +52,7 @@ class Emulator:
         port: Number of the port; 0 means a free one.
 
     Raises:
-        ValueError: `latency` or `tokens_per_second` is out of range.
+        ValueError: `latency`, `tokens_per_second` or `port` is out of range.
     """
 
     def __init__(
@@ -75,6 +76,8 @@ class Emulator:
             raise ValueError(f"latency is a duration in seconds, not {latency}")
         if tokens_per_second is not None and tokens_per_second <= 0:
             raise ValueError(f"tokens_per_second must be above 0 or None, not {tokens_per_second}")
+        if not 0 <= port <= 65535:
+            raise ValueError(f"port must be 0 to 65535, not {port}")
         self._settings = Settings(
             api_key=api_key,
             project=project,
@@ -180,8 +183,6 @@ class Emulator:
         Args:
             **options: As for `Client`.
         """
-        import httpx
-
         from wandb_inference import Client
 
         if self._server is None:
@@ -194,8 +195,6 @@ class Emulator:
         Args:
             **options: As for `AsyncClient`.
         """
-        import httpx
-
         from wandb_inference import AsyncClient
 
         if self._server is None:

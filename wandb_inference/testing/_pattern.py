@@ -14,6 +14,7 @@ _PRINTABLE = "".join(map(chr, range(33, 127)))
 _CLASSES = {"d": _DIGITS, "w": _LETTERS + _DIGITS + "_", "s": " ", "D": _LETTERS, "W": "-", "S": _LETTERS}
 _CONTROLS = {"n": "\n", "t": "\t", "r": "\r"}
 
+_LONGEST = 10_000  # repetitions of one piece
 _COUNT = re.compile(r"\{(\d*)(,?)(\d*)\}")
 
 
@@ -127,6 +128,8 @@ class _Parser:
             self._at = found.end()
             least = int(found[1] or 0)
             most = int(found[3]) if found[3] else least + 4 * len(found[2])
+            if most > _LONGEST:
+                raise ValueError("too long")
         self._take("?")  # a lazy match accepts the same strings
         return least, most
 

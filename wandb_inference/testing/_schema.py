@@ -20,6 +20,9 @@ Schema = dict[str, object]
 # Below the first depth a value is as small as it may be; at the second, a schema that demands more has no finite value.
 _SMALL, _DEEPEST = 4, 24
 
+# Characters, items or properties that may be demanded at least.
+_LONGEST = 10_000
+
 _FORMATS = {
     "date": "{year:04}-{month:02}-{day:02}",
     "time": "{hour:02}:{minute:02}:00Z",
@@ -74,11 +77,16 @@ class _Generator:
         if "const" in rules:
             return rules["const"]
         if "enum" in rules:
-            return self._random.choice(as_list(rules["enum"]) or [None])
+            return self._one(as_list(rules["enum"]), name)
         for keyword in ("anyOf", "oneOf"):
             if keyword in rules:
                 return self._alternative(rules, keyword, name, depth)
         return self._typed(rules, name, depth)
+
+    def _one(self, values: list[object], name: str) -> object:
+        if not values:
+            raise SchemaError(f"nothing is valid for {name or 'the schema'}")
+        return self._random.choice(values)
 
     def _resolve(self, rules: Schema, depth: int) -> Schema:
         """The rules with references and `allOf` folded in."""
@@ -149,15 +157,15 @@ class _Generator:
         extra = rules.get("additionalProperties", True)
         # A mapping whose values have a type shows one of them.
         shown = 1 if as_dict(extra) and not properties and depth < _SMALL else 0
-        wanted = as_int(rules.get("minProperties"), shown)
+        wanted = _size(rules, "minProperties", shown)
         while len(result) < wanted:
             result[f"{word(self._random)}_{len(result)}"] = self.value(extra, "", depth + 1)
         return result
 
     def _array(self, rules: Schema, name: str, depth: int) -> list[object]:
         first = as_list(rules.get("prefixItems"))
-        least = as_int(rules.get("minItems"), 0)
-        most = as_int(rules.get("maxItems"), max(least, 2))
+        least = _size(rules, "minItems", 0)
+        most = _size(rules, "maxItems", max(least, 2))
         length = least if depth >= _SMALL else min(most, max(least, self._random.randint(1, 2), len(first)))
         items = [self.value(rule, name, depth + 1) for rule in first[:length]]
         # Values repeat sooner or later, so that distinct ones take a few attempts.
@@ -172,7 +180,7 @@ class _Generator:
         return items
 
     def _string(self, rules: Schema, name: str) -> str:
-        least, most = as_int(rules.get("minLength"), 0), as_int(rules.get("maxLength"), 100_000)
+        least, most = _size(rules, "minLength", 0), _size(rules, "maxLength", 100_000)
         if "pattern" in rules:
             return matching(as_str(rules["pattern"]), self._random, least, most)
         form = _FORMATS.get(as_str(rules.get("format")))
@@ -216,7 +224,7 @@ def _implied(rules: Schema) -> str:
 
 
 def _number(rules: Schema, random: Random, *, whole: bool) -> int | float:
-    step = _float(rules.get("multipleOf")) or (1.0 if whole else 0.5)
+    step = abs(_float(rules.get("multipleOf")) or 0) or (1.0 if whole else 0.5)
     low, high = _float(rules.get("minimum")), _float(rules.get("maximum"))
     above, below = _float(rules.get("exclusiveMinimum")), _float(rules.get("exclusiveMaximum"))
     first = -math.inf if low is None else math.ceil(low / step)
@@ -244,7 +252,17 @@ def _between(low: float | None, high: float | None) -> float:
 
 
 def _float(value: object) -> float | None:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    # What Python's JSON reads as infinite, or beyond any float, bounds nothing.
+    number = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e300
+    return float(cast("float", value)) if number else None
+
+
+def _size(rules: Schema, keyword: str, default: int) -> int:
+    """A length that a schema demands, from 0."""
+    size = max(as_int(rules.get(keyword), default), 0)
+    if size > _LONGEST and keyword.startswith("min"):
+        raise SchemaError(f"{keyword} is more than {_LONGEST}")
+    return size
 
 
 def _merge(left: Schema, right: Schema) -> Schema:

@@ -29,6 +29,10 @@ class _Protocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(cast("asyncio.Transport", transport))
+        # asyncio does this by itself only where the socket was told its protocol; without it an event waits for the
+        # acknowledgement of the one before.
+        connection = cast("socket.socket", transport.get_extra_info("socket"))
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.logger, self.access_log = _LOGGER, False
         self.app_state = {**self.app_state, TRANSPORT: transport}
         self.opened()
@@ -52,41 +56,55 @@ class Server:
             interface="asgi3",
             log_config=None,
             proxy_headers=False,
+            timeout_keep_alive=60,  # as long as a client would keep it: uvicorn's 5 s cut into slow tests
         )
         self._config.load()
         self._opened = opened
         self._socket = _listening(host, port)
         self.host, self.port = cast("tuple[str, int]", self._socket.getsockname()[:2])
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="wandb-emulator", daemon=True)
+        self._socket.setblocking(False)
+        # Of its own kind, whatever the process prefers elsewhere: faults need a real socket.
+        self._loop = asyncio.SelectorEventLoop()
+        self._end = asyncio.Event()
+        self._state = ServerState()
+        self._opening: set[asyncio.Task[object]] = set()
+        self._thread = threading.Thread(target=self._run, name="wandb-emulator", daemon=True)
         self._thread.start()
-        self._ready.wait()
 
     def close(self) -> None:
         """Close the port and every connection."""
         self._loop.call_soon_threadsafe(self._end.set)
         self._thread.join()
 
+    def _run(self) -> None:
+        self._loop.run_until_complete(self._serve())
+        self._loop.close()
+
     async def _serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._end = asyncio.Event()
-        state = ServerState()
-
-        def protocol() -> _Protocol:
-            connection = _Protocol(config=self._config, server_state=state, app_state={})
-            connection.opened = self._opened
-            return connection
-
-        server = await self._loop.create_server(protocol, sock=self._socket)
-        self._ready.set()
+        # Accepting by hand: asyncio's own server loses a connection that comes in while it closes.
+        self._loop.add_reader(self._socket, self._accept)
         await self._end.wait()
-        server.close()
-        for _ in range(3):  # turns of the loop until what was just accepted is a connection
-            await asyncio.sleep(0)
-        while state.connections or state.tasks:
-            for connection in list(state.connections):
+        self._loop.remove_reader(self._socket)
+        self._socket.close()
+        while self._opening or self._state.connections or self._state.tasks:
+            for connection in list(self._state.connections):
                 cast("_Protocol", connection).transport.abort()
             await asyncio.sleep(0)
+
+    def _accept(self) -> None:
+        try:
+            connection, _ = self._socket.accept()
+        except OSError:  # the client was gone before it was let in
+            return
+        connection.setblocking(False)
+        opening = self._loop.create_task(self._loop.connect_accepted_socket(self._protocol, connection))
+        self._opening.add(opening)
+        opening.add_done_callback(self._opening.discard)
+
+    def _protocol(self) -> _Protocol:
+        connection = _Protocol(config=self._config, server_state=self._state, app_state={})
+        connection.opened = self._opened
+        return connection
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -29,6 +29,10 @@ class Settings(NamedTuple):
     unsupported: frozenset[str]
     reasoning_field: ReasoningField
 
+    def __repr__(self) -> str:
+        # Tracebacks with local variables would show the key.
+        return f"Settings(project={self.project!r}, seed={self.seed})"
+
     @property
     def listed(self) -> tuple[str, ...]:
         """Ids that `GET /v1/models` lists."""

@@ -5,6 +5,7 @@ Their errors say what was expected, to be put after "expected".
 
 from __future__ import annotations
 
+from operator import index
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, StrictBool, StrictStr
@@ -14,13 +15,19 @@ def _number(value: Any) -> float:
     # pydantic's lax mode reads "0.7" and True as numbers, its strict mode refuses numpy's: neither is what is meant.
     if isinstance(value, (bool, str, bytes)) or not hasattr(value, "__float__"):
         raise ValueError("a number")
-    return float(value)
+    try:
+        return float(value)
+    except (TypeError, OverflowError):  # an array, an integer beyond all floats
+        raise ValueError("a number") from None
 
 
 def _whole(value: Any) -> int:
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
+    if isinstance(value, bool):
         raise ValueError("a whole number")
-    return int(value)
+    try:
+        return index(value)
+    except TypeError:
+        raise ValueError("a whole number") from None
 
 
 Text = StrictStr

@@ -6,9 +6,10 @@ today. Upper bounds are the server's to know.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Union
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import BaseModel, Discriminator, Field, Tag
 
 from ._scalars import Flag, Number, Text, Whole
 from .messages import CheckedMessages, RequestModel, field
@@ -20,8 +21,10 @@ def _text_or_list(value: Any) -> str | None:
     return "<list>" if isinstance(value, (list, tuple)) else None
 
 
-def _text_or_mapping(value: Any) -> str:
-    return "<text>" if isinstance(value, str) else "<mapping>"
+def _text_or_mapping(value: Any) -> str | None:
+    if isinstance(value, str):
+        return "<text>"
+    return "<mapping>" if isinstance(value, (Mapping, BaseModel)) else None
 
 
 TextOrTexts = Annotated[
@@ -39,7 +42,7 @@ class Typed(RequestModel):
 
 TextOrMapping = Annotated[
     Union[Annotated[Text, Tag("<text>")], Annotated[RequestModel, Tag("<mapping>")]],
-    Discriminator(_text_or_mapping),
+    Discriminator(_text_or_mapping, custom_error_type="expected", custom_error_message="text, or a mapping"),
 ]
 
 

@@ -73,7 +73,7 @@ ContentPart = Annotated[
     Discriminator(
         _kind_of_part,
         custom_error_type="expected",
-        custom_error_message='a content part with a type, such as {{"type": "text", "text": "..."}}',
+        custom_error_message='a content part with a type, such as {"type": "text", "text": "..."}',
     ),
 ]
 

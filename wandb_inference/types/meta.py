@@ -41,7 +41,7 @@ class Meta:
         began = self.to_first_token
         tokens = self.completion_tokens
         if began is None:
-            began = self.to_headers - self.attempts[-1].seconds
+            began = self.to_headers - self.attempts[-1].seconds if self.attempts else 0.0
         else:
             tokens -= 1  # the first one marks the start of the clock
         seconds = self.total - began
