@@ -187,7 +187,7 @@ def test_another_python_makes_another_environment(
 ) -> None:
     """An environment made by one Python is not used with the next."""
     setup_venv.prepare(tmp_path / "venv")
-    monkeypatch.setattr(setup_venv.platform, "python_version", lambda: "3.99.0")
+    monkeypatch.setattr("platform.python_version", lambda: "3.99.0")
     setup_venv.prepare(tmp_path / "venv")
 
     assert calls == [f"-m venv --clear {tmp_path / 'venv'}"] * 2
@@ -221,7 +221,7 @@ def test_a_folder_that_is_no_environment_is_left_alone(tmp_path: Path, calls: li
 
 def test_a_python_without_venv_names_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Debian's Python without python3-venv is told what to install."""
-    monkeypatch.setattr(setup_venv.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
 
     with pytest.raises(SystemExit, match=rf"apt install python3\.{sys.version_info[1]}-venv"):
         setup_venv.prepare(tmp_path / "venv", "httpx")

@@ -337,7 +337,7 @@ class TestMessages:
         assert message_list(models) == [
             {"role": "system", "content": "s"},
             {"role": "developer", "content": "d", "name": "n"},
-            {"role": "user", "content": [{"type": "text", "text": "u"}, {"type": "new"}], "y": 1},
+            {"role": "user", "content": [{"type": "text", "text": "u"}, {"type": "new", "x": None}], "y": 1},
             {"role": "assistant", "content": None},
             {"role": "tool", "content": "4", "tool_call_id": "c"},
             {"role": "function", "content": None, "name": "f"},
@@ -408,7 +408,7 @@ class TestJson:
         ],
     )
     def test_values(self, value, written):
-        """Models, dataclasses, enums, mappings, sets, iterables and numbers of any kind are written as what they mean."""
+        """Models, enums, mappings, sets, iterables and numbers of any kind are written as what they mean."""
         assert to_json({"v": value}).decode() == f'{{"v":{written}}}'
 
     @pytest.mark.parametrize(
@@ -444,7 +444,7 @@ class TestJson:
             with pytest.raises(InvalidRequestError):
                 to_json({"v": value})
         while deep:  # taken apart by hand: to free it at once would be as deep
-            deep = deep.pop()  # type: ignore[assignment]
+            deep = deep.pop()
 
     def test_half_a_surrogate_pair(self):
         """Half a surrogate pair is shown by what stands before it."""
@@ -464,7 +464,7 @@ class TestJson:
     st.sampled_from(["messages", "temperature", "stop", "tools", "tool_choice", "response_format", "logit_bias", "x"]),
 )
 def test_any_value(value, name):
-    """Any value passes or is an InvalidRequestError with the problems' paths, and what passes is JSON or says why not."""
+    """Any value can be sent, or is refused with an error that can be pickled."""
     try:
         body = {"model": "m", "messages": [HELLO], name: value}
         if name == "messages":
@@ -472,5 +472,4 @@ def test_any_value(value, name):
         check_request(body)
         json.loads(to_json(body))
     except InvalidRequestError as error:
-        pickle.dumps(error)
-        assert str(error)
+        pickle.loads(pickle.dumps(error))
