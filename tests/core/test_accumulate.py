@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wandb_inference._core.accumulate import ChatAccumulator
@@ -323,6 +323,7 @@ def test_usage():
 PIECES = st.lists(st.text(min_size=1, max_size=4), min_size=1, max_size=4)
 
 
+@settings(deadline=None, derandomize=True)
 @given(
     st.lists(
         st.fixed_dictionaries(

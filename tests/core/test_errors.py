@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wandb_inference import exceptions
@@ -290,6 +290,7 @@ def test_values_too_deep_to_write(monkeypatch):
     assert read_body(b'{"fault": 7}').message == "JSON nested too deep to show"
 
 
+@settings(deadline=None, derandomize=True)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=3),
@@ -311,6 +312,7 @@ def test_any_json_is_an_error_that_can_be_shown(value, status):
     assert str(stream_error(value, request().context, headers={}, request_id=None))
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.binary(max_size=60))
 def test_any_bytes_are_an_error_that_can_be_shown(data):
     """The same for bytes that are anything."""

@@ -10,7 +10,7 @@ from enum import Enum
 from types import MappingProxyType
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -236,14 +236,29 @@ def test_long_values_are_cut():
     assert "messages[0].content is missing, expected to be there" in problems([{"role": "user"}]).message
 
 
-def test_errors_keep_plain_values_only():
-    """Of an object that may not be picklable the error has the text."""
-    value = lambda: 0  # noqa: E731
+class Mute:
+    def __repr__(self):
+        raise RuntimeError
 
-    error = problems(temperature=value)
 
-    assert error.errors[0].value == repr(value)
+@pytest.mark.parametrize("make", [lambda value: value, lambda value: [value], lambda value: {"a": (value,)}])
+@pytest.mark.parametrize("value", [len, lambda: 0, b"x", {1}, object()])
+def test_errors_keep_plain_values_only(make, value):
+    """Of what may not be picklable, at any depth, the error has the text."""
+    error = problems(tool_choice=7, temperature=make(value))
+
+    assert error.errors[0].value == repr(make(value))[:60] + ("..." if len(repr(make(value))) > 60 else "")
     assert pickle.loads(pickle.dumps(error)).errors == error.errors
+
+
+def test_values_that_can_not_be_shown():
+    """A value nested without end, or whose own text fails, is shown by its type."""
+    deep: list[object] = []
+    for _ in range(5000):
+        deep = [deep]
+
+    assert problems(temperature=deep).errors[0].value == "<list>"
+    assert "temperature is <Mute>, expected a number" in problems(temperature=Mute()).message
 
 
 RIGHT = [
@@ -455,6 +470,7 @@ class TestJson:
         assert 'encode("utf-8", "replace")' in (caught.value.hint or "")
 
 
+@settings(deadline=None, derandomize=True)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4) | st.binary(max_size=2),

@@ -42,9 +42,13 @@ class ChunkParser:
         self.error: APIError | None = None
         """How it ended badly."""
 
+    @property
+    def _over(self) -> bool:
+        return self.done or self.error is not None
+
     def feed(self, data: bytes) -> list[ChatCompletionChunk]:
         """The chunks completed by these bytes; `b""` is the end of the body. None after an error or a good end."""
-        if self.done or self.error is not None:
+        if self._over:
             return []
         if not data:
             return self._end()
@@ -55,7 +59,7 @@ class ChunkParser:
         except EventTooLargeError as error:
             events = list(error.events)
             chunks = self._read(events)
-            if not self.done and self.error is None:
+            if not self._over:
                 self.error = StreamInterruptedError(str(error))
             return chunks
         return self._read(events)
@@ -131,7 +135,7 @@ class ChunkParser:
             chunks = self._read(self._decoder.feed(b"\n\n"))
             if isinstance(self.error, StreamInterruptedError):
                 self.error = None  # not bad JSON, but an event that was cut
-        if self.done or self.error is not None:
+        if self._over:
             return chunks
         if self.accumulator.is_finished(self._answers):
             self.done = True

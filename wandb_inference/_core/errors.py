@@ -155,14 +155,14 @@ def _message(found: Mapping[str, object], depth: int = 0) -> str:
 
 def _detail(entry: object) -> str:
     """One of FastAPI's validation errors, as `body.temperature: Input should be a valid number`."""
-    if isinstance(entry, str):
-        return entry
-    found = cast("dict[str, object]", entry) if isinstance(entry, dict) else {}
+    if not isinstance(entry, dict):
+        return entry if isinstance(entry, str) else _dumped(entry)
+    found = cast("dict[str, object]", entry)
     where = found.get("loc")
     steps = cast("list[object]", where) if isinstance(where, list) else []
     path = ".".join(str(step) for step in steps if isinstance(step, (str, int)))
     what = found.get("msg") or found.get("message")
-    text = what if isinstance(what, str) else _dumped(cast("object", entry))
+    text = what if isinstance(what, str) else _dumped(found)
     return f"{path}: {text}" if path else text
 
 

@@ -28,7 +28,8 @@ _EXPECTED = {
     "too_short": "at least one",
 }
 
-_PLAIN = (str, bytes, int, float, list, tuple, dict, set, type(None))
+# The order is for arrays: each has the methods of a number, but only one without dimensions is one.
+_CONVERSIONS: tuple[Callable[[Any], object], ...] = (list, index, float)
 
 _EXAMPLE = '[{"role": "user", "content": "..."}]'
 
@@ -106,18 +107,26 @@ def _path(steps: list[int | str]) -> str:
 def _error(problems: list[RequestProblem], hint: str | None) -> InvalidRequestError:
     said = "; ".join(f"{path} is {_shown(value)}, expected {expected}" for path, value, expected in problems[:5])
     more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
-    # An error is plain data, so that it can be pickled: of anything else it has only the text.
-    kept = [
-        problem if isinstance(problem.value, _PLAIN) else problem._replace(value=repr(problem.value))
-        for problem in problems
-    ]
+    kept = [problem._replace(value=_kept(problem.value)) for problem in problems]
     return InvalidRequestError(f"The request can't be sent: {said}{more}", hint=hint, errors=kept)
+
+
+def _kept(value: object) -> object:
+    """The value if it is plain data all through, so that the error can be pickled; else its text."""
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError, RecursionError):
+        return _shown(value)
+    return value
 
 
 def _shown(value: object) -> str:
     if value is None:
         return "missing"
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception:  # nested without end, or a class whose own `__repr__` fails
+        text = f"<{type(value).__name__}>"
     return text if len(text) <= 60 else f"{text[:60]}..."
 
 
@@ -154,9 +163,7 @@ def _plain(value: object) -> object:
         return sorted(cast("set[Any]", value))
     if isinstance(value, (bytes, bytearray)):
         raise TypeError(f"{type(value).__name__} means nothing in JSON; decode it first")
-    # The order is for arrays: each has the methods of a number, but only one without dimensions is one.
-    conversions: tuple[Callable[[Any], object], ...] = (list, index, float)
-    for convert in conversions:
+    for convert in _CONVERSIONS:
         try:
             return convert(value)
         except TypeError:
