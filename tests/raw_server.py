@@ -56,11 +56,14 @@ class Peer:
     def wait_for_end(self) -> bool:
         """Whether the client closed the connection, within five seconds."""
         self.connection.settimeout(5)
-        with suppress(OSError):
+        try:
             while self.connection.recv(65536):
                 pass
+        except ConnectionError:
             return True
-        return False
+        except OSError:
+            return False
+        return True
 
 
 class RawServer:
@@ -167,6 +170,16 @@ def answering(*answers: bytes) -> Script:
         while peer.request():
             peer.send(answers[min(number, len(answers) - 1)])
             number += 1
+
+    return script
+
+
+def sending(*pieces: bytes, pause: float = 0.0) -> Script:
+    """A script that takes one request, sends these pieces, and closes."""
+
+    def script(peer: Peer) -> None:
+        peer.request()
+        peer.send(*pieces, pause=pause)
 
     return script
 

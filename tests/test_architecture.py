@@ -95,6 +95,12 @@ def test_core_never_waits(path: Path) -> None:
     assert not third_party(path) & WAITING
 
 
+@pytest.mark.parametrize("name", ["decoding", "http11", "pool", "proxies", "routes"])
+def test_the_transports_decisions_never_wait(name: str) -> None:
+    """Who gets which connection, and what the bytes mean, is decided without a socket or a clock."""
+    assert not third_party(PACKAGE / "_transport" / f"{name}.py") & WAITING
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_httpx_has_one_home(path: Path) -> None:
     """Only the transport imports httpx, and the emulator, which stands in for it."""
@@ -105,7 +111,7 @@ def test_httpx_has_one_home(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_the_sdk_needs_what_it_declares(path: Path) -> None:
     """Outside the standard library, the SDK imports its declared dependencies alone."""
-    declared = {"httpx", "anyio", "pydantic", "typing_extensions"}
+    declared = {"httpx", "anyio", "certifi", "h11", "pydantic", "typing_extensions"}
     # uvicorn comes with the extra that starts it, pytest with whoever runs tests.
     extra = {"testing": {"uvicorn", "pytest"}}.get(layer_of(path), set())
 
@@ -118,7 +124,14 @@ def test_dependencies_are_declared() -> None:
     block = re.search(r"^dependencies = \[(.*?)^\]", text, re.DOTALL | re.MULTILINE)
 
     assert block
-    assert re.findall(r'"([a-z-]+)', block[1]) == ["anyio", "httpx", "pydantic", "typing-extensions"]
+    assert re.findall(r'"([a-z0-9-]+)', block[1]) == [
+        "anyio",
+        "certifi",
+        "h11",
+        "httpx",
+        "pydantic",
+        "typing-extensions",
+    ]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))

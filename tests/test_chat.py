@@ -33,7 +33,7 @@ def settings(server: RawServer) -> dict[str, Any]:
 async def until(condition: Callable[[], bool]) -> None:
     """Waits until something is so at the server, for five seconds at most."""
     with anyio.fail_after(5):
-        while not condition():  # noqa: ASYNC110  the server is in another thread, and has no event of ours
+        while not condition():
             await anyio.sleep(0.005)
 
 

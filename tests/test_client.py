@@ -35,7 +35,9 @@ from wandb_inference.testing import Emulator, Fault, Reply
 from wandb_inference.types import ChatCompletion, UserMessage
 
 ROOT = Path(__file__).parent.parent
-ANSWER = whole(b'{"choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}]}')
+ANSWER = whole(
+    b'{"choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}]}'
+)
 
 
 async def test_answer(client: Any, emulator: Emulator) -> None:
@@ -224,8 +226,9 @@ async def test_async_callable_key(emulator: Emulator) -> None:
     async with AsyncClient(api_key=key, project=PROJECT, base_url=emulator.base_url) as client:
         assert (await ask(client)).text
     wrong: Any = key
-    with Client(api_key=wrong, project=PROJECT, base_url=emulator.base_url) as client, pytest.raises(
-        ConfigurationError, match="AsyncClient"
+    with (
+        Client(api_key=wrong, project=PROJECT, base_url=emulator.base_url) as client,
+        pytest.raises(ConfigurationError, match="AsyncClient"),
     ):
         await ask(client)
 
@@ -540,13 +543,17 @@ def test_import_is_light() -> None:
     """Importing the package loads nothing, and each name what it needs."""
     program = (
         "import sys; before = set(sys.modules); import wandb_inference as w\n"
-        "print(sorted(set(sys.modules) - before)); w.APIError; print('httpx' in sys.modules, 'pydantic' in sys.modules)\n"
+        "print(sorted(set(sys.modules) - before))\n"
+        "w.APIError; print('httpx' in sys.modules, 'pydantic' in sys.modules)\n"
         "w.Client; print('pydantic' in sys.modules, w.Client is w.Client)\n"
     )
     ran = subprocess.run(
-        [sys.executable, "-S", "-c", program], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, text=True,
-        capture_output=True, timeout=30,
-    )  # fmt: skip
+        [sys.executable, "-S", "-c", program],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        text=True,
+        capture_output=True,
+        timeout=30,
+    )
 
     assert ran.stdout.splitlines() == ["['wandb_inference']", "False False", "True True"], ran.stderr
 

@@ -33,8 +33,8 @@ async def test_no_key_in_any_log(make: Any, emulator: Emulator, caplog: pytest.L
     caplog.set_level(1)
     for name in ("httpx", "httpcore", "asyncio", "wandb_inference"):
         caplog.set_level(1, name)
-    emulator.fault(Fault.status(503, headers={"retry-after": "0"}))
     emulator.fault(Fault.reset())
+    emulator.fault(Fault.status(503, headers={"retry-after": "0"}))
     client = make(default_headers={"X-Token": "hush-1"})
     await ask(client)
     await texts(await ask(client, stream=True, extra_body={"cache_salt": "hush-2"}))

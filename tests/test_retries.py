@@ -283,4 +283,4 @@ async def test_no_attempt_is_lost(kind: Any) -> None:
         (503, "answered"),
         (200, "answered"),
     ]
-    assert "complete message body" in attempts[0].error
+    assert "before the body did" in attempts[0].error

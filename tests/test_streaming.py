@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from conftest import KEY, MESSAGES, MODEL, PROJECT, ask, done, each, texts
-from raw_server import STREAM_HEAD, Peer, RawServer, chunked, head, streaming, whole
+from raw_server import STREAM_HEAD, Peer, RawServer, chunked, head, sending, streaming, whole
 
 from wandb_inference import (
     APIError,
@@ -165,7 +165,12 @@ EARLY = "ended early"
         (GOOD[:2], True, StreamInterruptedError, EARLY),
         ((*GOOD[:2], b'data: {"choices": [{"de\n\n'), True, StreamInterruptedError, "can't be read"),
         ((*GOOD[:2], b'data: {"choices": [{"de'), True, StreamInterruptedError, EARLY),
-        ((*GOOD[:2], data({"error": {"code": 429, "message": "Concurrency"}})), True, ConcurrencyLimitError, "429: Conc"),
+        (
+            (*GOOD[:2], data({"error": {"code": 429, "message": "Concurrency"}})),
+            True,
+            ConcurrencyLimitError,
+            "429: Conc",
+        ),
         ((*GOOD[:2], data({"error": "it broke"}, "error")), True, InternalServerError, "it broke"),
         ((*GOOD[:2], data("it broke", "error")), True, InternalServerError, "it broke"),
         ((*GOOD[:2], data({"detail": "it broke"})), True, InternalServerError, "it broke"),
@@ -215,7 +220,7 @@ PAGE = b"<!DOCTYPE html><html><head><title>Log in</title></head><body></body></h
 )
 async def test_no_stream(connect: Any, answer: bytes, expected: type[APIError], says: str) -> None:
     """A success that is no stream is an error, with nothing partial on it."""
-    with RawServer(lambda peer: (peer.request(), peer.send(answer)) and None) as server:
+    with RawServer(sending(answer)) as server:
         error, got = await broken(connect(server), expected)
 
     assert says in str(error)
@@ -244,7 +249,7 @@ async def test_an_event_without_end(connect: Any) -> None:
     [
         streaming(end=False),
         streaming(b": keep-alive\n\n", end=False),
-        streaming(data({"error": {"code": 503, "message": "overloaded"}})),
+        streaming(data({"error": {"code": 503, "message": "overloaded"}}), then=Peer.reset),
         streaming(data({"choices": [], "usage": None}), end=False),
     ],
     ids=["cut", "comment", "error", "no choices"],
@@ -319,7 +324,7 @@ async def test_compressed(connect: Any) -> None:
     """A compressed stream is read as it comes."""
     body = gzip.compress(b"".join(GOOD))
     answer = head(200, "Content-Encoding: gzip", "Transfer-Encoding: chunked", kind="text/event-stream")
-    with RawServer(lambda peer: (peer.request(), peer.send(answer, *chunked(body[:50], body[50:]))) and None) as server:
+    with RawServer(sending(answer, *chunked(body[:50], body[50:]))) as server:
         _, got = await read(connect(server))
 
     assert "".join(got) == "Hello"
@@ -330,7 +335,7 @@ async def test_corrupt_compression(connect: Any) -> None:
     squeezed = gzip.compress(b"".join(GOOD))
     body = squeezed[:12] + bytes(byte ^ 0xFF for byte in squeezed[12:])
     answer = head(200, "Content-Encoding: gzip", "Transfer-Encoding: chunked", kind="text/event-stream")
-    with RawServer(lambda peer: (peer.request(), peer.send(answer, *chunked(body))) and None) as server:
+    with RawServer(sending(answer, *chunked(body))) as server:
         error, _ = await broken(connect(server), StreamInterruptedError)
 
     assert CUT in str(error)

@@ -11,6 +11,7 @@ from typing_extensions import Never, Self, TypedDict, Unpack
 
 from ._config import resolve
 from ._core.build import Settings, settings_of, unexpected_keyword, with_options
+from ._core.options import connections
 from ._log import set_up
 from ._transport import AsyncTransport, Transport
 from .exceptions import ConfigurationError
@@ -156,7 +157,8 @@ class Client(_Configured):
         stall_timeout: Seconds without a data event on a stream; comments don't count as data.
         deadline: Seconds for everything a call does: all attempts, the waits between them, and the whole stream.
         max_retries: Attempts after the first.
-        default_headers: Headers to add to each request or, with `None`, to leave out.
+        max_connections: Calls in flight at a time, for each event loop; the rest wait in line, first come, first
+        served. default_headers: Headers to add to each request or, with `None`, to leave out.
         http_client: An `httpx.Client` of your own: its proxies, hooks and transports are used, and it is never closed
             here.
 
@@ -180,6 +182,7 @@ class Client(_Configured):
         stall_timeout: float | None = 120.0,
         deadline: float | None = None,
         max_retries: int = 2,
+        max_connections: int = 1000,
         default_headers: Mapping[str, str | None] | None = None,
         http_client: httpx.Client | None = None,
         **unknown: Never,
@@ -188,7 +191,7 @@ class Client(_Configured):
         self._settings = new_settings(
             api_key, project, base_url, timeout, stall_timeout, deadline, max_retries, default_headers
         )
-        self._transport = Transport(_synchronous(http_client))
+        self._transport = Transport(_synchronous(http_client), connections(max_connections))
 
     @cached_property
     def chat(self) -> Chat:
@@ -250,7 +253,8 @@ class AsyncClient(_Configured):
         stall_timeout: Seconds without a data event on a stream; comments don't count as data.
         deadline: Seconds for everything a call does: all attempts, the waits between them, and the whole stream.
         max_retries: Attempts after the first.
-        default_headers: Headers to add to each request or, with `None`, to leave out.
+        max_connections: Calls in flight at a time, for each event loop; the rest wait in line, first come, first
+        served. default_headers: Headers to add to each request or, with `None`, to leave out.
         http_client: An `httpx.AsyncClient` of your own: its proxies, hooks and transports are used, and it is never
             closed here.
 
@@ -274,6 +278,7 @@ class AsyncClient(_Configured):
         stall_timeout: float | None = 120.0,
         deadline: float | None = None,
         max_retries: int = 2,
+        max_connections: int = 1000,
         default_headers: Mapping[str, str | None] | None = None,
         http_client: httpx.AsyncClient | None = None,
         **unknown: Never,
@@ -282,7 +287,7 @@ class AsyncClient(_Configured):
         self._settings = new_settings(
             api_key, project, base_url, timeout, stall_timeout, deadline, max_retries, default_headers
         )
-        self._transport = AsyncTransport(_asynchronous(http_client))
+        self._transport = AsyncTransport(_asynchronous(http_client), connections(max_connections))
 
     @cached_property
     def chat(self) -> AsyncChat:

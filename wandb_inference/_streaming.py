@@ -16,7 +16,7 @@ from ._transport import AsyncBody, AsyncTransport, Body, Transport
 if TYPE_CHECKING:
     from ._core.call import ChatCall
     from ._core.wire import Reply
-    from ._transport.outcomes import Clocks
+    from ._transport.clocks import Clocks
     from .types import CompletionUsage, Meta
 
 T = TypeVar("T")
@@ -93,16 +93,19 @@ class Stream(Generic[T]):
         except BaseException:
             self.close()
             raise
-        self.close()
+        self._close(drain=True)
         return False
 
     def close(self) -> None:
         """Ends the stream and frees its connection; what had arrived stays on `.text` and `.usage`."""
+        self._close()
+
+    def _close(self, *, drain: bool = False) -> None:
         body, self._body = self._body, None
         self._state.ready.clear()
         self._state.close(self._clocks.elapsed)
         if body is not None:
-            body.close()
+            body.close(drain=drain)
 
     def __enter__(self) -> Self:
         return self
@@ -188,16 +191,19 @@ class AsyncStream(Generic[T]):
         except BaseException:
             await self.close()
             raise
-        await self.close()
+        await self._close(drain=True)
         return False
 
     async def close(self) -> None:
         """Ends the stream and frees its connection; what had arrived stays on `.text` and `.usage`."""
+        await self._close()
+
+    async def _close(self, *, drain: bool = False) -> None:
         body, self._body = self._body, None
         self._state.ready.clear()
         self._state.close(self._clocks.elapsed)
         if body is not None:
-            await body.close()
+            await body.close(drain=drain)
 
     async def __aenter__(self) -> Self:
         return self

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
-from wandb_inference._core.options import merged_timeouts, retries, timeouts
+from wandb_inference._core.options import connections, merged_timeouts, retries, timeouts
 from wandb_inference._core.wire import Timeouts
 from wandb_inference.exceptions import ConfigurationError
 
@@ -76,3 +76,13 @@ def test_wrong_retries(count):
         retries(count)
 
     assert str(caught.value) == f"max_retries is {count!r}. Give a whole number from 0 up; 0 means one attempt."
+
+
+@pytest.mark.parametrize("count", [0, -1, 1.5, "2", None, True])
+def test_wrong_connections(count):
+    """At least one call must be able to be in flight."""
+    assert connections(1) == 1
+    with pytest.raises(ConfigurationError) as caught:
+        connections(count)
+
+    assert str(caught.value) == f"max_connections is {count!r}. Give a whole number from 1 up."

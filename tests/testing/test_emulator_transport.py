@@ -62,7 +62,7 @@ async def test_streams_alternate(emulator):
     async def read(name):
         async with client.stream("POST", "/chat/completions", json=request(stream=True)) as response:
             async for _ in response.aiter_bytes():
-                order.append(name)  # noqa: PERF401
+                order.append(name)
 
     async with async_http(emulator) as client:
         await asyncio.gather(read("a"), read("b"))

@@ -99,6 +99,8 @@ class ChatCall(NamedTuple):
             to_headers=reply.to_headers,
             to_first_token=to_first_token,
             total=total,
+            queued=reply.queued,
+            reused=reply.reused,
             completion_tokens=completion_tokens,
         )
 

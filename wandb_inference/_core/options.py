@@ -57,6 +57,17 @@ def retries(count: object) -> int:
     return count
 
 
+def connections(count: object) -> int:
+    """How many calls may be in flight.
+
+    Raises:
+        ConfigurationError: Not a whole number from 1 up.
+    """
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise ConfigurationError(f"max_connections is {count!r}", hint="Give a whole number from 1 up.")
+    return count
+
+
 def _connect_and_read(timeout: object) -> tuple[object, object]:
     if isinstance(timeout, (tuple, list)):
         pair = cast("tuple[object, ...]", timeout)

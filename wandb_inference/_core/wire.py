@@ -83,6 +83,10 @@ class Reply(NamedTuple):
     """From the call's beginning to the end of what was read: the headers of a stream, else the body."""
     now: float
     """Wall-clock time, in seconds since 1970, to read dates in headers by."""
+    queued: float = 0.0
+    """Seconds spent in line for a turn."""
+    reused: bool | None = None
+    """Whether the connection had been used before; `None` where that is not known."""
 
     @property
     def request_id(self) -> str | None:

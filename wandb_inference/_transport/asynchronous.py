@@ -1,74 +1,50 @@
-"""The async half: drives flows over `httpx.AsyncClient`, and reads bodies. The twin of `blocking`."""
+"""The async half: drives flows, and reads bodies. The twin of `blocking`."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, cast
-
-import anyio
-import httpx
 
 from .._config import ApiKey, check_key
 from .._core.errors import MAX_ERROR_BODY
-from .._core.wire import Failure, Outcome, Reply, Request, origin
-from .connections import open_pool, proxy_for
-from .outcomes import ERRORS, Clocks, closed, failure, log_outcome, log_wait, reply, timeout_for
+from .._core.wire import Failure, Outcome, Reply, Request
+from .async_exchange import AsyncDirectExchange, AsyncExchange, AsyncPool
+from .bridge import AsyncHttpxExchange
+from .clocks import ClockError, Clocks, Limit
+from .outcomes import ERRORS, NotSentError, closed, failure, log_outcome, log_wait, reply, target_of, wire_of
+from .pool import Origin
+from .proxies import proxy_for
+from .routes import is_mocked
 
 if TYPE_CHECKING:
+    import httpx
+
     from .._core.flow import Flow
 
 
-class _Pools:
-    """The connections of one event loop in one process, one pool for each origin."""
-
-    def __init__(self) -> None:
-        self.pid = os.getpid()
-        self._by_origin: dict[tuple[str, str, int], httpx.AsyncClient] = {}
-        self._closer = self._close_with_loop()
-
-    async def _close_with_loop(self) -> AsyncGenerator[None, None]:
-        # A suspended async generator is closed by `loop.shutdown_asyncgens()`, which `asyncio.run` calls: the one
-        # moment at which connections of a loop that is about to end can still be closed in it.
-        try:
-            yield
-        finally:
-            for http in self._by_origin.values():
-                await http.aclose()
-
-    def of(self, url: str) -> httpx.AsyncClient:
-        place = origin(url)
-        http = self._by_origin.get(place)
-        if http is None:
-            http = self._by_origin[place] = open_pool(httpx.AsyncClient, url)
-        return http
-
-    async def open(self) -> None:
-        await anext(self._closer)
-
-    async def close(self) -> None:
-        await self._closer.aclose()
-
-
 class AsyncTransport:
-    """Sends requests over connections that are kept open. Made at no cost: the pool comes with the first request.
+    """Sends requests over connections that are kept open. Made at no cost: connections come with the first request.
 
     Connections belong to their event loop, so that there is one pool for each loop the client is used in.
 
     Args:
         http_client: A client of the caller's own, used as it is and never closed.
+        max_connections: Calls in flight; the rest wait in line.
     """
 
-    def __init__(self, http_client: httpx.AsyncClient | None = None) -> None:
+    def __init__(self, http_client: httpx.AsyncClient | None = None, max_connections: int = 1000) -> None:
         self._given = http_client
-        self._pools: dict[asyncio.AbstractEventLoop, _Pools] = {}
+        self._limit = max_connections
+        self._pools: dict[asyncio.AbstractEventLoop, AsyncPool] = {}
+        self._proxies: dict[Origin, str | None] = {}
         self._closed = False
 
     @property
     def is_own(self) -> bool:
-        """Whether the pool is ours, not the caller's."""
+        """Whether the connections are ours, not the caller's."""
         return self._given is None
 
     async def run(self, flow: Flow, key: ApiKey | None, clocks: Clocks) -> Reply:
@@ -77,7 +53,7 @@ class AsyncTransport:
         while True:
             if attempt.wait:
                 log_wait(attempt.wait)
-                await anyio.sleep(attempt.wait)
+                await asyncio.sleep(attempt.wait)
             outcome = await self._send(attempt.request, key, clocks)
             log_outcome(outcome, attempt.request)
             try:
@@ -86,85 +62,125 @@ class AsyncTransport:
                 return cast("Reply", finished.value)
 
     async def _send(self, request: Request, key: ApiKey | None, clocks: Clocks) -> Outcome:
-        http = await self._client(request.url)
-        headers: dict[str, str] | None = None
-        with anyio.move_on_after(clocks.left):
-            headers = {**request.headers, **await _authorization(key)}
-        began = answered = time.monotonic()
-        if headers is None or clocks.left == 0.0:
-            return failure(None, request, began, clocks, clock="deadline")._replace(sent="not_sent")
-        response: httpx.Response | None = None
-        body: bytes | None = None
-        with anyio.move_on_after(clocks.left):
-            try:
-                try:
-                    response = await http.send(
-                        http.build_request(
-                            request.method,
-                            request.url,
-                            headers=headers,
-                            content=request.body,
-                            timeout=timeout_for(request, clocks),
-                        ),
-                        stream=True,
-                        follow_redirects=False,
-                    )
-                except httpx.HTTPStatusError as error:  # of a hook of the caller's that calls raise_for_status()
-                    response = error.response
-                answered = time.monotonic()
-                if request.stream and response.status_code < 300:
-                    return reply(response, b"", began, answered, clocks)
-                body = await self._read(response)
-            except ERRORS as error:
-                return failure(error, request, began, clocks, proxy=proxy_for(request.url) if self.is_own else None)
-            except RuntimeError:  # httpx's for a closed client
-                if not http.is_closed:
-                    raise
-                raise closed(self.is_own) from None
-        if response is None or body is None:
-            return failure(None, request, began, clocks, clock="deadline")
-        return reply(response, body, began, answered, clocks)
-
-    @staticmethod
-    async def _read(response: httpx.Response) -> bytes:
-        """The whole body, an error's up to a bound and as far as it comes."""
-        pieces: list[bytes] = []
-        size = 0
-        try:
-            async for piece in response.aiter_bytes():
-                pieces.append(piece)
-                size += len(piece)
-                if size > MAX_ERROR_BODY and response.status_code >= 300:
-                    break
-        except ERRORS:
-            if response.status_code < 300:
-                raise
-        finally:
-            await response.aclose()
-        return b"".join(pieces)
-
-    async def _client(self, url: str) -> httpx.AsyncClient:
         if self._closed:
             raise closed(is_own=True)
-        if self._given is not None:
-            return self._given
+        began = time.monotonic()
+        try:
+            text = await _ask(key, clocks)
+        except NotSentError as error:
+            return failure(error, began, clocks)
+        if self._closed:
+            raise closed(is_own=True)
+        pool = await self._own_pool()
+        turn = AsyncTurn(pool)
+        try:
+            await turn.begin(clocks)
+            began = time.monotonic()
+            exchange = turn.exchange = await self._open(pool, request, text, clocks)
+            answered = time.monotonic()
+            if request.stream and exchange.answer.status < 300:
+                return reply(exchange.answer, b"", turn, began, answered, clocks)
+            body = await _whole(exchange)
+        except ERRORS as error:
+            await turn.close()
+            return failure(error, began, clocks)
+        except BaseException:
+            await turn.close()
+            raise
+        await turn.close()
+        return reply(exchange.answer, body, None, began, answered, clocks)
+
+    async def _own_pool(self) -> AsyncPool:
         loop = asyncio.get_running_loop()
-        pools = self._pools.get(loop)
+        pool = self._pools.get(loop)
         # After a fork the connections belong to the parent.
-        if pools is None or pools.pid != os.getpid():
+        if pool is None or pool.pid != os.getpid():
             # Connections hold their loop: one that has ended stays as long as they do.
             for ended in [other for other in list(self._pools) if other.is_closed()]:
                 self._pools.pop(ended, None)
-            pools = self._pools[loop] = _Pools()
-            await pools.open()
-        return pools.of(url)
+            pool = self._pools[loop] = AsyncPool(self._limit)
+            await pool.open()
+        return pool
+
+    async def _open(self, pool: AsyncPool, request: Request, key: str | None, clocks: Clocks) -> AsyncExchange:
+        http, proxy = self._given, None
+        if http is None:
+            origin = target_of(request.url).origin
+            if origin not in self._proxies:
+                self._proxies[origin] = proxy_for(origin)
+            proxy = self._proxies[origin]
+            if proxy is None and not is_mocked():
+                direct = AsyncDirectExchange(pool, request, clocks)
+                await direct.send(wire_of(request, key))
+                return direct
+            http = pool.httpx(proxy)
+        exchange = AsyncHttpxExchange(clocks, stream=request.stream)
+        await exchange.send(http, request, key, proxy, is_own=self.is_own)
+        return exchange
 
     async def close(self) -> None:
         """Closes the connections of this event loop; a client of the caller's own stays open."""
         self._closed = True
-        pools = self._pools.pop(asyncio.get_running_loop(), None)
-        if pools is not None and pools.pid == os.getpid():
-            await pools.close()
+        pool = self._pools.pop(asyncio.get_running_loop(), None)
+        if pool is not None and pool.pid == os.getpid():
+            await pool.close()
+
+
+class AsyncTurn:
+    """A turn in flight, held until its exchange is closed."""
+
+    def __init__(self, pool: AsyncPool) -> None:
+        self._pool = pool
+        self._held = False
+        self.exchange: AsyncExchange | None = None
+
+    async def begin(self, clocks: Clocks) -> None:
+        """Waits for the turn."""
+        await self._pool.enter(clocks)
+        self._held = True
+
+    async def close(self, *, drain: bool = False) -> None:
+        """Closes the exchange and ends the turn."""
+        exchange, self.exchange = self.exchange, None
+        try:
+            if exchange is not None:
+                await exchange.close(drain=drain)
+        finally:
+            if self._held:
+                self._held = False
+                self._pool.leave()
+
+
+async def _whole(exchange: AsyncExchange) -> bytes:
+    """The whole body, an error's up to a bound and as far as it comes."""
+    pieces: list[bytes] = []
+    size = 0
+    is_error = exchange.answer.status >= 300
+    try:
+        while piece := await exchange.read(None):
+            pieces.append(piece)
+            size += len(piece)
+            if size > MAX_ERROR_BODY and is_error:
+                break
+    except ERRORS:
+        if not is_error:
+            raise
+    return b"".join(pieces)
+
+
+async def _ask(key: ApiKey | None, clocks: Clocks) -> str | None:
+    if not callable(key):
+        return key
+    answer = key()
+    if isinstance(answer, Awaitable):
+        limit = Limit(clocks.deadline, "deadline")
+        try:
+            answer = await asyncio.wait_for(answer, limit.left())
+        except (TimeoutError, asyncio.TimeoutError):
+            if limit.due is None or time.monotonic() < limit.due:
+                raise  # the callable's own
+            raise NotSentError from ClockError("deadline")
+    return check_key(answer, "api_key()")
 
 
 class AsyncBody:
@@ -177,11 +193,11 @@ class AsyncBody:
     """
 
     def __init__(self, reply: Reply, request: Request, clocks: Clocks) -> None:
-        self._response = cast("httpx.Response", reply.raw)
-        self._pieces: AsyncIterator[bytes] = self._response.aiter_bytes()
-        self._request = request
+        self._turn = cast("AsyncTurn", reply.raw)
+        self._exchange = cast("AsyncExchange", self._turn.exchange)
         self._clocks = clocks
-        self._began = self._data_came = time.monotonic()
+        self._began = time.monotonic()
+        self._stall = clocks.limit("stall")
 
     async def read(self, had_data: bool) -> bytes | Failure:
         """The next bytes; `b""` at the end.
@@ -189,25 +205,17 @@ class AsyncBody:
         Args:
             had_data: Whether the last bytes held a data event. If not, they did not feed the stall clock.
         """
-        stall = self._request.timeouts.stall
         if had_data:
-            self._data_came = time.monotonic()
-        elif stall is not None and time.monotonic() - self._data_came >= stall:
-            return failure(None, self._request, self._began, self._clocks, clock="stall")
+            self._stall = self._clocks.limit("stall")
         try:
-            with anyio.move_on_after(self._clocks.left):
-                return await anext(self._pieces, b"")
+            return await self._exchange.read(self._stall)
         except ERRORS as error:
-            return failure(error, self._request, self._began, self._clocks)
-        return failure(None, self._request, self._began, self._clocks, clock="deadline")
+            return failure(error, self._began, self._clocks)
 
-    async def close(self) -> None:
-        """Gives the connection back, or up where bytes are left on it."""
-        await self._response.aclose()
+    async def close(self, *, drain: bool = False) -> None:
+        """Gives the connection back, or up.
 
-
-async def _authorization(key: ApiKey | None) -> dict[str, str]:
-    if callable(key):
-        answer = key()
-        key = check_key(await answer if isinstance(answer, Awaitable) else answer, "api_key()")
-    return {} if key is None else {"authorization": f"Bearer {key}"}
+        Args:
+            drain: Whether only the body's terminator is missing.
+        """
+        await self._turn.close(drain=drain)

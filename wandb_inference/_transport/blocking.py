@@ -1,42 +1,50 @@
-"""The blocking half: drives flows over `httpx.Client`, and reads bodies."""
+"""The blocking half: drives flows, and reads bodies."""
 
 from __future__ import annotations
 
 import os
+import threading
 import time
-import weakref
-from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, cast
-
-import httpx
 
 from .._config import ApiKey, check_key
 from .._core.errors import MAX_ERROR_BODY
-from .._core.wire import Failure, Outcome, Reply, Request, origin
-from .connections import open_pool, proxy_for
-from .outcomes import ERRORS, Clocks, closed, failure, log_outcome, log_wait, reply, timeout_for
+from .._core.wire import Failure, Outcome, Reply, Request
+from .bridge import HttpxExchange
+from .clocks import Clocks
+from .exchange import DirectExchange, Exchange, Pool
+from .outcomes import ERRORS, closed, failure, log_outcome, log_wait, reply, target_of
+from .pool import Origin
+from .proxies import proxy_for
+from .routes import is_mocked
 
 if TYPE_CHECKING:
+    import httpx
+
     from .._core.flow import Flow
 
 
 class Transport:
-    """Sends requests over connections that are kept open. Made at no cost: the pool comes with the first request.
+    """Sends requests over connections that are kept open. Made at no cost: connections come with the first request.
 
     Args:
         http_client: A client of the caller's own, used as it is and never closed.
+        max_connections: Calls in flight; the rest wait in line.
     """
 
-    def __init__(self, http_client: httpx.Client | None = None) -> None:
+    def __init__(self, http_client: httpx.Client | None = None, max_connections: int = 1000) -> None:
         self._given = http_client
-        # One pool for each process and origin: after a fork the connections belong to the parent. No lock: a fork
-        # copies one that another thread holds, and nobody would ever open it.
-        self._pools: dict[tuple[int, tuple[str, str, int]], httpx.Client] = {}
+        self._limit = max_connections
+        self._lock = threading.Lock()
+        self._pool = Pool(max_connections)
+        self._pid = os.getpid()
+        self._proxies: dict[Origin, str | None] = {}
+        self._made: dict[str | None, httpx.Client] = {}
         self._closed = False
 
     @property
     def is_own(self) -> bool:
-        """Whether the pool is ours, not the caller's."""
+        """Whether the connections are ours, not the caller's."""
         return self._given is None
 
     def run(self, flow: Flow, key: ApiKey | None, clocks: Clocks) -> Reply:
@@ -54,84 +62,110 @@ class Transport:
                 return cast("Reply", finished.value)
 
     def _send(self, request: Request, key: ApiKey | None, clocks: Clocks) -> Outcome:
-        http = self._client(request.url)
-        headers = {**request.headers, **_authorization(key)}
-        began = time.monotonic()
-        if clocks.left == 0.0:
-            return failure(None, request, began, clocks, clock="deadline")._replace(sent="not_sent")
-        try:
-            try:
-                response = http.send(
-                    http.build_request(
-                        request.method,
-                        request.url,
-                        headers=headers,
-                        content=request.body,
-                        timeout=timeout_for(request, clocks),
-                    ),
-                    stream=True,
-                    follow_redirects=False,
-                )
-            except httpx.HTTPStatusError as error:  # of a hook of the caller's that calls raise_for_status()
-                response = error.response
-            answered = time.monotonic()
-            if request.stream and response.status_code < 300:
-                return reply(response, b"", began, answered, clocks)
-            body = self._read(response, clocks)
-        except ERRORS as error:
-            return failure(error, request, began, clocks, proxy=proxy_for(request.url) if self.is_own else None)
-        except RuntimeError:  # httpx's for a closed client
-            if not http.is_closed:
-                raise
-            raise closed(self.is_own) from None
-        if body is None:
-            return failure(None, request, began, clocks, clock="deadline")
-        return reply(response, body, began, answered, clocks)
-
-    @staticmethod
-    def _read(response: httpx.Response, clocks: Clocks) -> bytes | None:
-        """The whole body, an error's up to a bound and as far as it comes; `None` where the deadline came first."""
-        pieces: list[bytes] = []
-        size = 0
-        try:
-            for piece in response.iter_bytes():
-                pieces.append(piece)
-                size += len(piece)
-                if size > MAX_ERROR_BODY and response.status_code >= 300:
-                    break
-                if clocks.left == 0.0:
-                    return None
-        except ERRORS:
-            if response.status_code < 300:
-                raise
-        finally:
-            response.close()
-        return b"".join(pieces)
-
-    def _client(self, url: str) -> httpx.Client:
         if self._closed:
             raise closed(is_own=True)
+        text = check_key(key(), "api_key()") if callable(key) else key
+        if self._closed:
+            raise closed(is_own=True)
+        began = time.monotonic()
+        turn = Turn(self._own_pool())
+        try:
+            turn.begin(clocks)
+            began = time.monotonic()
+            exchange = turn.exchange = self._open(request, text, clocks)
+            answered = time.monotonic()
+            if request.stream and exchange.answer.status < 300:
+                return reply(exchange.answer, b"", turn, began, answered, clocks)
+            body = _whole(exchange)
+        except ERRORS as error:
+            turn.close()
+            return failure(error, began, clocks)
+        except BaseException:
+            turn.close()
+            raise
+        turn.close()
+        return reply(exchange.answer, body, None, began, answered, clocks)
+
+    def _own_pool(self) -> Pool:
+        # After a fork the connections belong to the parent; closing them here ends them only for us. Without the lock,
+        # which a thread of the parent may have held at that moment: here there is only one.
+        if self._pid != os.getpid():
+            self._pool.forget()
+            self._pool, self._made, self._lock = Pool(self._limit), {}, threading.Lock()
+            self._pid = os.getpid()
+        return self._pool
+
+    def _open(self, request: Request, key: str | None, clocks: Clocks) -> Exchange:
         if self._given is not None:
-            return self._given
-        place = os.getpid(), origin(url)
-        pool = self._pools.get(place)
-        if pool is None:
-            if not self._pools:
-                weakref.finalize(self, _close, self._pools)
-            # Where two threads come here at once, the one pool is dropped before it opens a connection.
-            pool = self._pools.setdefault(place, open_pool(httpx.Client, url))
-        return pool
+            return HttpxExchange(self._given, request, key, clocks, None, is_own=False)
+        origin = target_of(request.url).origin
+        if origin not in self._proxies:
+            self._proxies[origin] = proxy_for(origin)
+        proxy = self._proxies[origin]
+        if proxy is not None or is_mocked():
+            return HttpxExchange(self._httpx(proxy), request, key, clocks, proxy, is_own=True)
+        return DirectExchange(self._pool, request, key, clocks)
+
+    def _httpx(self, proxy: str | None) -> httpx.Client:
+        from .httpx_clients import blocking
+
+        with self._lock:
+            if proxy not in self._made:
+                self._made[proxy] = blocking(proxy, self._limit)
+            return self._made[proxy]
 
     def close(self) -> None:
         """Closes the connections; a client of the caller's own stays open."""
         self._closed = True
-        _close(self._pools)
+        if self._pid == os.getpid():
+            self._pool.clear()
+            for http in self._made.values():
+                http.close()
+
+    def __del__(self) -> None:
+        self.close()
 
 
-def _close(pools: Mapping[tuple[int, tuple[str, str, int]], httpx.Client]) -> None:
-    for (process, _), pool in list(pools.items()):
-        if process == os.getpid():
-            pool.close()
+class Turn:
+    """A turn in flight, held until its exchange is closed."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._held = False
+        self.exchange: Exchange | None = None
+
+    def begin(self, clocks: Clocks) -> None:
+        """Waits for the turn."""
+        self._pool.enter(clocks)
+        self._held = True
+
+    def close(self, *, drain: bool = False) -> None:
+        """Closes the exchange and ends the turn."""
+        exchange, self.exchange = self.exchange, None
+        try:
+            if exchange is not None:
+                exchange.close(drain=drain)
+        finally:
+            if self._held:
+                self._held = False
+                self._pool.leave()
+
+
+def _whole(exchange: Exchange) -> bytes:
+    """The whole body, an error's up to a bound and as far as it comes."""
+    pieces: list[bytes] = []
+    size = 0
+    is_error = exchange.answer.status >= 300
+    try:
+        while piece := exchange.read(None):
+            pieces.append(piece)
+            size += len(piece)
+            if size > MAX_ERROR_BODY and is_error:
+                break
+    except ERRORS:
+        if not is_error:
+            raise
+    return b"".join(pieces)
 
 
 class Body:
@@ -144,11 +178,11 @@ class Body:
     """
 
     def __init__(self, reply: Reply, request: Request, clocks: Clocks) -> None:
-        self._response = cast("httpx.Response", reply.raw)
-        self._pieces: Iterator[bytes] = self._response.iter_bytes()
-        self._request = request
+        self._turn = cast("Turn", reply.raw)
+        self._exchange = cast("Exchange", self._turn.exchange)
         self._clocks = clocks
-        self._began = self._data_came = time.monotonic()
+        self._began = time.monotonic()
+        self._stall = clocks.limit("stall")
 
     def read(self, had_data: bool) -> bytes | Failure:
         """The next bytes; `b""` at the end.
@@ -156,24 +190,17 @@ class Body:
         Args:
             had_data: Whether the last bytes held a data event. If not, they did not feed the stall clock.
         """
-        stall = self._request.timeouts.stall
         if had_data:
-            self._data_came = time.monotonic()
-        elif stall is not None and time.monotonic() - self._data_came >= stall:
-            return failure(None, self._request, self._began, self._clocks, clock="stall")
-        if self._clocks.left == 0.0:
-            return failure(None, self._request, self._began, self._clocks, clock="deadline")
+            self._stall = self._clocks.limit("stall")
         try:
-            return next(self._pieces, b"")
+            return self._exchange.read(self._stall)
         except ERRORS as error:
-            return failure(error, self._request, self._began, self._clocks)
+            return failure(error, self._began, self._clocks)
 
-    def close(self) -> None:
-        """Gives the connection back, or up where bytes are left on it."""
-        self._response.close()
+    def close(self, *, drain: bool = False) -> None:
+        """Gives the connection back, or up.
 
-
-def _authorization(key: ApiKey | None) -> dict[str, str]:
-    if callable(key):
-        key = check_key(key(), "api_key()")
-    return {} if key is None else {"authorization": f"Bearer {key}"}
+        Args:
+            drain: Whether only the body's terminator is missing.
+        """
+        self._turn.close(drain=drain)

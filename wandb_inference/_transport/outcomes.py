@@ -1,4 +1,4 @@
-"""What both transports share: clocks, requests for httpx, and its answers and errors in our own terms."""
+"""What both transports share: addresses, and the ends of exchanges in our own terms."""
 
 from __future__ import annotations
 
@@ -6,172 +6,142 @@ import logging
 import socket
 import ssl
 import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import urlsplit
-
-import httpx
 
 from .._checks import shown_url
 from .._core.wire import Failure, Reply, Request
 from ..exceptions import ConfigurationError
-
-if TYPE_CHECKING:
-    from ..exceptions import Clock
+from .clocks import ClockError, Clocks
+from .decoding import DecodingError
+from .http11 import ProtocolError, request_bytes
+from .pool import Origin
 
 logger = logging.getLogger("wandb_inference")
 
-ERRORS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError)
-"""All that httpx lets through. The last stands for TLS and socket errors that it does not map."""
 
-# Raised before the request is on its way, and for a request that no server could get.
-_CONNECTING = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
-_UNFIT = (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError)
-
-
-class Clocks(NamedTuple):
-    """Where the clocks of one call stand."""
-
-    started: float
-    """When the call began, by `time.monotonic`."""
-    deadline: float | None
-    """When it must end, by the same clock."""
-
-    @classmethod
-    def start(cls, deadline: float | None) -> Clocks:
-        """Clocks that start now."""
-        now = time.monotonic()
-        return cls(now, None if deadline is None else now + deadline)
-
-    @property
-    def elapsed(self) -> float:
-        """Seconds since the call began."""
-        return time.monotonic() - self.started
-
-    @property
-    def left(self) -> float | None:
-        """Seconds until the deadline, 0.0 at least; `None` without one."""
-        return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
-
-
-def timeout_for(request: Request, clocks: Clocks) -> httpx.Timeout:
-    """The steps' limits, none longer than what is left of the whole."""
-    connect, read, stall, _ = request.timeouts
-    left = clocks.left
-    wait = _least(read, stall if request.stream else None, left)
-    # No limit on the wait for a free connection: waiting in line is no failure.
-    return httpx.Timeout(connect=_least(connect, left), read=wait, write=_least(read, left), pool=left)
-
-
-def _least(*limits: float | None) -> float | None:
-    finite = [limit for limit in limits if limit is not None and limit != float("inf")]
-    return min(finite, default=None)
-
-
-def reply(response: httpx.Response, body: bytes, began: float, answered: float, clocks: Clocks) -> Reply:
-    """The answer in our own terms.
+class NotSentError(Exception):
+    """There was no connection; `__cause__` says why.
 
     Args:
-        response: httpx's.
-        body: What was read of it.
+        proxy: The proxy that should have made it.
+        permanent: Whether no other attempt can make one.
+    """
+
+    def __init__(self, proxy: str | None = None, *, permanent: bool = False) -> None:
+        super().__init__("there was no connection")
+        self.proxy = proxy
+        self.permanent = permanent
+
+
+ERRORS: tuple[type[Exception], ...] = (ClockError, NotSentError, ProtocolError, DecodingError, OSError)
+"""How an exchange can fail."""
+
+
+class Target(NamedTuple):
+    """Where a URL leads."""
+
+    origin: Origin
+    host: str
+    path: str
+
+
+@lru_cache(maxsize=256)
+def target_of(url: str) -> Target:
+    """Origin, Host header and path with query."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "").encode("idna").decode() if not url.isascii() else parts.hostname or ""
+    default = 443 if parts.scheme == "https" else 80
+    port = parts.port or default
+    shown = f"[{host}]" if ":" in host else host
+    path = parts.path + (f"?{parts.query}" if parts.query else "")
+    return Target(Origin(parts.scheme, host, port), shown if port == default else f"{shown}:{port}", path or "/")
+
+
+def wire_of(request: Request, key: str | None) -> bytes:
+    """The request as it goes on the wire."""
+    headers = [("host", target_of(request.url).host), *request.headers.items()]
+    if key is not None:
+        headers.append(("authorization", f"Bearer {key}"))
+    return request_bytes(request.method, target_of(request.url).path, headers, request.body)
+
+
+class Answer(NamedTuple):
+    """The head of an answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    reused: bool | None
+    """Whether it came on a connection that had been used before; `None` where that is not known."""
+
+
+def joined(headers: Iterator[tuple[str, str]] | list[tuple[str, str]]) -> dict[str, str]:
+    """The headers as a mapping; those of the same name joined as RFC 9110, 5.3 says."""
+    found: dict[str, str] = {}
+    for name, value in headers:
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return found
+
+
+def reply(answer: Answer, body: bytes, raw: object, began: float, answered: float, clocks: Clocks) -> Reply:
+    """The answer in the core's terms.
+
+    Args:
+        answer: Its head.
+        body: What was read of its body.
+        raw: The exchange, for whoever reads the rest.
         began: When it was sent, by `time.monotonic`.
         answered: When its headers were there.
         clocks: The call's.
     """
     return Reply(
-        status=response.status_code,
-        headers={name.lower(): value for name, value in response.headers.items()},
+        status=answer.status,
+        headers=answer.headers,
         body=body,
-        raw=response,
+        raw=raw,
         seconds=answered - began,
         to_headers=answered - clocks.started,
         elapsed=clocks.elapsed,
         now=time.time(),
+        queued=clocks.queued,
+        reused=answer.reused,
     )
 
 
-def failure(
-    error: BaseException | None,
-    request: Request,
-    began: float,
-    clocks: Clocks,
-    *,
-    clock: Clock | None = None,
-    proxy: str | None = None,
-) -> Failure:
-    """No answer, in our own terms.
+def failure(error: Exception, began: float, clocks: Clocks) -> Failure:
+    """No answer, in the core's terms.
 
     Args:
-        error: What httpx raised; `None` where a clock of our own ran out.
-        request: What was sent.
-        began: When it was sent, by `time.monotonic`.
+        error: One of `ERRORS`.
+        began: When the request was sent, by `time.monotonic`.
         clocks: The call's.
-        clock: The clock of our own.
-        proxy: The proxy in between.
     """
-    if isinstance(error, httpx.TimeoutException):
-        clock = _clock(error, request, clocks)
-    links = list(_chain(error))
-    reason = f"{clock} timeout" if error is None or clock else why(error)
-    is_tls = any(isinstance(link, ssl.SSLError) for link in links)
-    if proxy is not None and isinstance(error, _CONNECTING) and not is_tls:
+    clock = None
+    cause: BaseException = error
+    # Ours only wrap what httpx raised, where it did: that is the cause to show.
+    while isinstance(cause, (NotSentError, ClockError, ProtocolError)):
+        clock = cause.clock if isinstance(cause, ClockError) else clock
+        if cause.__cause__ is None:
+            break
+        cause = cause.__cause__
+    reason = f"{clock} timeout" if clock else why(cause)
+    links = list(chain(cause))
+    unsent = error if isinstance(error, NotSentError) else None
+    if unsent and unsent.proxy and not any(isinstance(link, ssl.SSLError) for link in links):
         # Else the message would blame the server, which was not asked yet.
-        reason = f"through the proxy {shown_url(proxy)}: {reason}"
+        reason = f"through the proxy {shown_url(unsent.proxy)}: {reason}"
     return Failure(
-        cause=error,
+        cause=cause,
         reason=reason,
-        sent="not_sent" if isinstance(error, (*_CONNECTING, *_UNFIT)) else "unknown",
+        sent="not_sent" if unsent else "unknown",
         clock=clock,
-        permanent=isinstance(error, _UNFIT) or any(isinstance(link, ssl.SSLCertVerificationError) for link in links),
+        permanent=bool(unsent and unsent.permanent)
+        or any(isinstance(link, ssl.SSLCertVerificationError) for link in links),
         seconds=time.monotonic() - began,
         elapsed=clocks.elapsed,
     )
-
-
-def _clock(error: httpx.TimeoutException, request: Request, clocks: Clocks) -> Clock:
-    left = clocks.left
-    if left is not None and left < 0.01:
-        return "deadline"
-    if isinstance(error, (httpx.ConnectTimeout, httpx.PoolTimeout)):
-        return "connect"
-    if isinstance(error, httpx.WriteTimeout):
-        return "write"
-    read, stall = request.timeouts.read, request.timeouts.stall
-    return "stall" if request.stream and stall is not None and (read is None or stall <= read) else "read"
-
-
-def why(error: BaseException) -> str:
-    """Why there is no answer, in a few words: the innermost cause that says more than its wrapper."""
-    for link in _chain(error):
-        if isinstance(link, ssl.SSLCertVerificationError):
-            return f"its certificate does not hold: {link.verify_message or link}"
-        if isinstance(link, ssl.SSLError):
-            return f"TLS failed: {link.reason or link}"
-        if isinstance(link, socket.gaierror):
-            return f"its name can't be resolved ({link.strerror or link})"
-        if isinstance(link, ConnectionRefusedError):
-            return "connection refused"
-        if isinstance(link, ConnectionResetError):
-            return "connection reset by the server"
-    text = " ".join(str(error).split())
-    if "[Errno -" in text or "getaddrinfo" in text or "nodename nor servname" in text:
-        return f"its name can't be resolved ({text})"
-    if "Connection refused" in text:
-        return "connection refused"
-    return text or type(error).__name__
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """The error, its causes, and the members of groups among them."""
-    seen: set[int] = set()
-    pending = [error]
-    while pending:
-        link = pending.pop(0)
-        if link is None or id(link) in seen:
-            continue
-        seen.add(id(link))
-        yield link
-        pending += [link.__cause__, link.__context__, *getattr(link, "exceptions", ())]
 
 
 def closed(is_own: bool) -> ConfigurationError:
@@ -184,13 +154,46 @@ def closed(is_own: bool) -> ConfigurationError:
     return ConfigurationError(f"{what} is closed", hint="Make a new one, or close it later.")
 
 
+def why(error: BaseException) -> str:
+    """Why there is no answer, in a few words: the innermost cause that says more than its wrapper."""
+    for link in chain(error):
+        if isinstance(link, ssl.SSLCertVerificationError):
+            return f"its certificate does not hold: {link.verify_message or link}"
+        if isinstance(link, ssl.SSLError):
+            return f"TLS failed: {link.reason or link}"
+        if isinstance(link, socket.gaierror):
+            return f"its name can't be resolved ({link.strerror or link})"
+        if isinstance(link, ConnectionRefusedError):
+            return "connection refused"
+        if isinstance(link, (ConnectionResetError, BrokenPipeError)):
+            return "connection reset by the server"
+    text = " ".join(str(error).split())
+    # httpx's errors have their cause in words alone, where it was no single one.
+    if "[Errno -" in text or "getaddrinfo" in text:
+        return f"its name can't be resolved ({text})"
+    return "connection refused" if "Connection refused" in text else text or type(error).__name__
+
+
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, its causes, and the members of groups among them."""
+    seen: set[int] = set()
+    pending = [error]
+    while pending:
+        link = pending.pop(0)
+        if link is None or id(link) in seen:
+            continue
+        seen.add(id(link))
+        yield link
+        pending += [link.__cause__, link.__context__, *getattr(link, "exceptions", ())]
+
+
 def log_outcome(outcome: Reply | Failure, request: Request) -> None:
     """One line at level DEBUG: no header, no body, and of the URL neither user nor query."""
     if not logger.isEnabledFor(logging.DEBUG):
         return
-    parts = urlsplit(request.url)
+    path = urlsplit(request.url).path
     result = f"{outcome.status} {outcome.request_id or ''}".strip() if isinstance(outcome, Reply) else outcome.reason
-    logger.debug("%s %s%s: %s after %.3f s", request.method, request.address, parts.path, result, outcome.seconds)
+    logger.debug("%s %s%s: %s after %.3f s", request.method, request.address, path, result, outcome.seconds)
 
 
 def log_wait(seconds: float) -> None:

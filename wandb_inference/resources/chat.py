@@ -9,7 +9,7 @@ from typing_extensions import Unpack
 
 from .._core.build import build_chat
 from .._streaming import AsyncStream, Stream
-from .._transport.outcomes import Clocks
+from .._transport.clocks import Clocks
 from ..types import ChatCompletion, ChatCompletionChunk
 from ..types.chat_params import ChatParams
 from ..types.messages import MessageParam
@@ -82,7 +82,7 @@ class Completions:
             APIResponseValidationError: An answer that is none.
         """
         call = build_chat(self._settings, "create", model, messages, stream, params)
-        clocks = Clocks.start(call.request.timeouts.deadline)
+        clocks = Clocks(call.request.timeouts)
         reply = self._transport.run(call.flow(), call.key, clocks)
         if not stream:
             return call.completion(reply)
@@ -138,7 +138,7 @@ class AsyncCompletions:
             APIResponseValidationError: An answer that is none.
         """
         call = build_chat(self._settings, "create", model, messages, stream, params)
-        clocks = Clocks.start(call.request.timeouts.deadline)
+        clocks = Clocks(call.request.timeouts)
         reply = await self._transport.run(call.flow(), call.key, clocks)
         if not stream:
             return call.completion(reply)

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from typing_extensions import Unpack
 
 from .._core.build import build_get
-from .._transport.outcomes import Clocks
+from .._transport.clocks import Clocks
 from ..exceptions import NotFoundError
 from ..types import Model
 from ..types.chat_params import RequestOptions
@@ -82,7 +82,7 @@ class Models:
         model: str | None = None,
     ) -> M:
         call = build_get(self._settings, function, path, options, model)
-        clocks = Clocks.start(call.request.timeouts.deadline)
+        clocks = Clocks(call.request.timeouts)
         return call.read(kind, self._transport.run(call.flow(), call.key, clocks), wanted)
 
 
@@ -146,5 +146,5 @@ class AsyncModels:
         model: str | None = None,
     ) -> M:
         call = build_get(self._settings, function, path, options, model)
-        clocks = Clocks.start(call.request.timeouts.deadline)
+        clocks = Clocks(call.request.timeouts)
         return call.read(kind, await self._transport.run(call.flow(), call.key, clocks), wanted)

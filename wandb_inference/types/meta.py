@@ -27,6 +27,10 @@ class Meta:
     """Until a stream's first chunk with text, thinking or a tool call; `None` without a stream, or before it."""
     total: float | None
     """Until the answer was complete or the stream closed; `None` while it runs."""
+    queued: float = 0.0
+    """Spent in line, because `max_connections` calls were in flight; no timeout but the deadline counts it."""
+    reused: bool | None = None
+    """Whether the connection had served an earlier call; `None` where that is not known, as through a proxy."""
     completion_tokens: int | None = None
     """Tokens of the answer, where the usage is known."""
 

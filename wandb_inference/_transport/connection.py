@@ -1,0 +1,117 @@
+"""Blocking connections."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from typing import TYPE_CHECKING, Any
+
+from .clocks import ClockError, Limit
+from .tls import shared_context
+
+if TYPE_CHECKING:
+    from .pool import Origin
+
+READ_SIZE = 64 * 1024
+
+# Keep-alive probes every minute of silence, so that neither a NAT forgets a long call nor we a dead peer.
+PROBES = (("TCP_KEEPIDLE", 60), ("TCP_KEEPALIVE", 60), ("TCP_KEEPINTVL", 60), ("TCP_KEEPCNT", 5))
+
+
+class Connection:
+    """One connection. Each step takes its limit, and raises `ClockError` beyond it, `OSError` if it breaks."""
+
+    __slots__ = ("_socket",)
+
+    def __init__(self, connected: socket.socket) -> None:
+        self._socket = connected
+
+    @classmethod
+    def open(cls, origin: Origin, limit: Limit) -> Connection:
+        """A new connection; the limit holds for name look-up, TCP and TLS together."""
+        error: OSError | None = None
+        for family, kind, protocol, _, address in _addresses(origin.host, origin.port, limit):
+            plain = socket.socket(family, kind, protocol)
+            try:
+                tune(plain)
+                plain.settimeout(limit.left())
+                plain.connect(address)
+                if origin.scheme != "https":
+                    return cls(plain)
+                plain.settimeout(limit.left())
+                return cls(shared_context().wrap_socket(plain, server_hostname=origin.host))
+            except BaseException as reason:
+                plain.close()
+                if isinstance(reason, TimeoutError):
+                    raise ClockError(limit.clock) from None
+                # Another address may answer where this one does not; one that answers wrongly is answer enough.
+                if isinstance(reason, ssl.SSLError) or not isinstance(reason, OSError):
+                    raise
+                error = reason
+        raise error or OSError(f"{origin.host} has no address")
+
+    @property
+    def usable(self) -> bool:
+        """Whether an idle connection is still good: silent, and not closed by the peer."""
+        self._socket.settimeout(0)
+        try:
+            # Through TLS where there is TLS: a session ticket that waits there is none of the peer's words.
+            self._socket.recv(1)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return True
+        except OSError:
+            pass
+        return False
+
+    def write(self, data: bytes, limit: Limit) -> None:
+        """Sends all of it. The limit holds for each piece that the peer takes, the deadline for all."""
+        try:
+            self._socket.settimeout(limit.left())
+            self._socket.sendall(data)
+        except TimeoutError:
+            raise ClockError(limit.clock) from None
+
+    def read(self, limit: Limit) -> bytes:
+        """What has arrived, at least a byte; `b""` at the end."""
+        try:
+            self._socket.settimeout(limit.left())
+            return self._socket.recv(READ_SIZE)
+        except TimeoutError:
+            raise ClockError(limit.clock) from None
+
+    def close(self) -> None:
+        """Closes it at once, without TLS's farewell: that would wait, and after a fork would end the parent's."""
+        self._socket.close()
+
+
+def _addresses(host: str, port: int, limit: Limit) -> list[Any]:
+    """The host's addresses. The look-up itself can't be stopped, so a limited one is left behind in a thread."""
+    left = limit.left()
+    if left is None:
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    found: list[Any] = []
+
+    def look_up() -> None:
+        try:
+            found.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except OSError as error:
+            found.append(error)
+
+    thread = threading.Thread(target=look_up, name="wandb_inference-dns", daemon=True)
+    thread.start()
+    thread.join(left)
+    if not found:
+        raise ClockError(limit.clock)
+    if isinstance(found[0], OSError):
+        raise found[0]
+    return list(found[0])
+
+
+def tune(connection: socket.socket) -> None:
+    """Sends at once, and probes a silent peer."""
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in PROBES:
+        if hasattr(socket, name):
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
