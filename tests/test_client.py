@@ -118,6 +118,15 @@ async def test_models(client: Any, emulator: Emulator) -> None:
         await done(client.models.list(timeot=1))
 
 
+async def test_model_names(client: Any, emulator: Emulator) -> None:
+    """`retrieve` takes names as `create` does, and no paths."""
+    assert (await done(client.models.retrieve(f"wandb/{MODEL}"))).id == MODEL
+    for wrong in (None, "", "../chat/completions"):
+        with pytest.raises(InvalidRequestError, match="model"):
+            await done(client.models.retrieve(wrong))
+    assert len(emulator.requests) == 1
+
+
 async def test_model_of_a_server_with_a_list_only(kind: Any) -> None:
     """Where a server has no path for one model, the list knows it."""
     listed = whole(b'{"data": [{"id": "a/b"}]}')

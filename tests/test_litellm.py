@@ -10,7 +10,7 @@ import pytest
 
 from wandb_inference import Client, acompletion, completion
 from wandb_inference.exceptions import APIError
-from wandb_inference.testing import Emulator
+from wandb_inference.testing import Emulator, RecordedRequest, Reply
 
 KEY = "0123456789abcdef0123456789abcdef01234567"
 MESSAGES = [{"role": "user", "content": "Hello, how are you?"}]
@@ -167,3 +167,26 @@ def test_short_names_on_the_service(base_url: str) -> None:
     client.chat.completions.create(model="wandb/Llama-3.1-8B-Instruct", messages=MESSAGES)
 
     assert emulator.requests[0].model == "meta-llama/Llama-3.1-8B-Instruct"
+
+
+def test_a_refusal_is_remembered() -> None:
+    """A server that takes no `stream_options` is asked without them from the second call on."""
+    asked: list[bool] = []
+
+    def answer(request: RecordedRequest) -> Reply:
+        assert isinstance(request.body, dict)
+        asked.append("stream_options" in request.body)
+        if asked[-1]:
+            return Reply(status=400, json={"error": {"message": "include_usage is not known here"}})
+        return Reply(text="Hello.")
+
+    with Emulator() as emulator:
+        for _ in range(3):
+            emulator.reply(answer, times=2)
+            stream = completion(
+                "Llama-3.1-8B-Instruct", MESSAGES, api_key=KEY, api_base=emulator.base_url, project="a/b", stream=True
+            )
+            assert "".join(chunk.text for chunk in stream) == "Hello."
+            emulator.clear()
+
+    assert asked == [True, False, False, False]

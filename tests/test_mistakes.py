@@ -207,7 +207,7 @@ MISTAKES = [
     Mistake("a set of objects", ("object", "JSON"), InvalidRequestError, call={"metadata": {"a": object()}}),
     Mistake(
         "a parameter the model does not take",
-        ("422", "Leave out"),
+        ("422", "leave out"),
         UnprocessableEntityError,
         call={"extra_body": {"logprobs": "yes"}},
         requests=1,

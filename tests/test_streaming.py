@@ -370,7 +370,43 @@ async def test_break(connect: Any) -> None:
                 break
         assert await is_left(server)
         assert stream.text == "Hel"
-        assert [chunk async for chunk in each(stream)] == []
+        with pytest.raises(StreamInterruptedError, match="closed before its end") as caught:
+            await texts(stream)
+        assert caught.value.text == "Hel"
+        await done(client.close())
+
+
+async def test_loop_after_an_error(connect: Any) -> None:
+    """A stream that broke breaks again in the next loop: it never passes for an answer."""
+    with RawServer(streaming(*GOOD[:2], end=False)) as server:
+        client = connect(server)
+        stream = await ask(client, stream=True)
+        for _ in range(2):
+            with pytest.raises(StreamInterruptedError, match=CUT) as caught:
+                await texts(stream)
+            assert caught.value.text == "Hello"
+        await done(client.close())
+
+
+async def test_loop_after_closing(connect: Any) -> None:
+    """A stream that was closed before anything was taken has nothing partial, and says so."""
+    with RawServer(watched) as server:
+        client = connect(server)
+        stream = await ask(client, stream=True)
+        await done(stream.close())
+        with pytest.raises(StreamInterruptedError, match="closed before its end") as caught:
+            await texts(stream)
+        assert caught.value.partial is None
+        await done(client.close())
+
+
+async def test_loop_after_the_end(connect: Any) -> None:
+    """A stream that ended well has nothing more to give, and says nothing wrong."""
+    with RawServer(streaming(*GOOD)) as server:
+        client = connect(server)
+        stream = await ask(client, stream=True)
+        assert await texts(stream) == ["Hel", "lo", ""]
+        assert await texts(stream) == []
         await done(client.close())
 
 

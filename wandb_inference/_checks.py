@@ -148,6 +148,16 @@ def check_base_url(value: object, source: str) -> str:
         raise ConfigurationError(f"{what} has no host", hint=the_right_one)
     if parts.hostname.rstrip(".") in _OTHER_HOSTS:
         raise ConfigurationError(f"{what} is not the inference API", hint=the_right_one)
+    if parts.hostname == DEFAULT_HOST and parts.scheme == "http":
+        raise ConfigurationError(f"{what} would send the key in clear", hint=the_right_one)
+    if parts.username is not None:
+        raise ConfigurationError(
+            f"{what} has a user name", hint="The key is api_key; other headers are default_headers."
+        )
+    try:
+        parts.hostname.encode("idna")
+    except UnicodeError:
+        raise ConfigurationError(f"{what} has a host that is no name", hint=the_right_one) from None
     if "?" in url or "#" in url:
         raise ConfigurationError(
             f"{what} has a query or a fragment", hint="Give the URL up to and with /v1; extra_query adds parameters."

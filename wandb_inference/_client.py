@@ -51,12 +51,12 @@ _OPTIONS = tuple(ClientOptions.__annotations__)
 
 # What other clients call our arguments.
 _ELSEWHERE = {
-    "api_base": "base_url",
-    "key": "api_key",
-    "num_retries": "max_retries",
-    "request_timeout": "timeout",
-    "extra_headers": "default_headers",
-    "headers": "default_headers",
+    "api_base": "did you mean 'base_url'?",
+    "key": "did you mean 'api_key'?",
+    "num_retries": "did you mean 'max_retries'?",
+    "request_timeout": "did you mean 'timeout'?",
+    "extra_headers": "did you mean 'default_headers'?",
+    "headers": "did you mean 'default_headers'?",
 }
 
 

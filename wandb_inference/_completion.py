@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Literal, overload
 
 from typing_extensions import Unpack
 
 from ._client import new_settings
-from ._core.build import CHAT_PARAMS, unexpected_keyword
+from ._config import ApiKey
+from ._core.build import CHAT_PARAMS, Settings, unexpected_keyword
+from ._core.flow import Quirks
 from ._streaming import AsyncStream, Stream
 from ._transport import AsyncTransport, Transport
 from .resources._awaiting import awaited
@@ -20,13 +23,17 @@ from .types import ChatCompletion, ChatCompletionChunk, ChatParams, MessageParam
 # the pools come with the first request.
 _transport = Transport()
 _async_transport = AsyncTransport()
+_quirks: dict[str, Quirks] = {}
+"""What servers were found not to take, by base URL."""
 
 _NAMED = ("api_key", "api_base", "model", "messages", "stream")
 _ELSEWHERE = {
-    "base_url": "api_base",
-    "num_retries": "max_retries",
-    "request_timeout": "timeout",
-    "headers": "extra_headers",
+    "base_url": "did you mean 'api_base'?",
+    "num_retries": "did you mean 'max_retries'?",
+    "request_timeout": "did you mean 'timeout'?",
+    "headers": "did you mean 'extra_headers'?",
+    "thinking": 'did you mean chat_template_kwargs={"enable_thinking": ...}?',
+    "enable_thinking": 'did you mean chat_template_kwargs={"enable_thinking": ...}?',
 }
 
 
@@ -91,7 +98,7 @@ def completion(
         APIResponseValidationError: An answer that is none.
     """
     _check("completion", params)
-    settings = new_settings(api_key, params.pop("project", None), api_base)
+    settings = _settings(api_key, params.pop("project", None), api_base)
     return Completions(settings, _transport).create(model=model, messages=messages, stream=bool(stream), **params)
 
 
@@ -157,10 +164,15 @@ async def acompletion(
         APIResponseValidationError: An answer that is none.
     """
     _check("acompletion", params)
-    settings = new_settings(api_key, params.pop("project", None), api_base)
+    settings = _settings(api_key, params.pop("project", None), api_base)
     return await AsyncCompletions(settings, _async_transport).create(
         model=model, messages=messages, stream=bool(stream), **params
     )
+
+
+def _settings(api_key: ApiKey | None, project: str | None, api_base: str | None) -> Settings:
+    settings = new_settings(api_key, project, api_base)
+    return replace(settings, quirks=_quirks.setdefault(settings.config.base_url, settings.quirks))
 
 
 def _check(function: str, params: Mapping[str, object]) -> None:

@@ -58,6 +58,7 @@ class Stream(Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         # A generator of its own for each loop: Python closes it when a `break` leaves the loop, and with it the stream.
+        self._state.check_open()
         try:
             while self._fill():
                 self._state.handed_over()
@@ -117,8 +118,8 @@ class Stream(Generic[T]):
 
     def __del__(self) -> None:
         if getattr(self, "_body", None) is not None:
+            self.close()  # before the warning, which may be an error
             warnings.warn(_UNCLOSED, ResourceWarning, stacklevel=2, source=self)
-            self.close()
 
 
 class AsyncStream(Generic[T]):
@@ -156,6 +157,7 @@ class AsyncStream(Generic[T]):
 
     async def __aiter__(self) -> AsyncIterator[T]:
         # A generator of its own for each loop: when a `break` leaves the loop, asyncio closes it, and the stream too.
+        self._state.check_open()
         try:
             while await self._fill():
                 self._state.handed_over()
@@ -217,7 +219,7 @@ class AsyncStream(Generic[T]):
         body = getattr(self, "_body", None)
         if body is None:
             return
-        warnings.warn(_UNCLOSED, ResourceWarning, stacklevel=2, source=self)
         if self._loop.is_running():
             # Closing waits, and a destructor can't: the loop does it, from whatever thread this is.
             self._loop.call_soon_threadsafe(lambda: self._loop.create_task(body.close()))
+        warnings.warn(_UNCLOSED, ResourceWarning, stacklevel=2, source=self)

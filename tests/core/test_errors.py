@@ -124,7 +124,7 @@ DOCUMENTED = [
         UnprocessableEntityError,
         "body.logprobs: Extra inputs are not permitted",
         None,
-        f"Leave out what {LLAMA} does not take",
+        f"Change or leave out what {LLAMA} does not take",
     ),
     (
         429,
@@ -386,6 +386,15 @@ class Test404:
 
         assert type(error) is NotFoundError
         assert "try 'http://localhost:8000/v1'" in (error.hint or "")
+
+    @pytest.mark.parametrize(("model", "base_url"), [(LLAMA, BASE_URL), ("no/such", f"{BASE_URL}/v1")])
+    def test_a_living_model_or_a_path_too_many(self, model, base_url):
+        """The service's one message for both is about the path where the model is there, or the path can't be right."""
+        body = {"error": {"message": "The requested resource was not found"}}
+        error = error_of(404, body, model=model, base_url=base_url)
+
+        assert type(error) is NotFoundError
+        assert base_url in (error.hint or "")
 
     @pytest.mark.parametrize("body", [b"<html>", b"404 page not found", {"detail": "Not Found"}])
     def test_no_path_below_v1(self, body):

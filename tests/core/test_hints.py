@@ -32,6 +32,11 @@ def test_clocks(clock, word):
         ("connection refused", f"Nothing listens there: check the base URL {V1!r}."),
         ("the host name can't be resolved", f"Check the spelling of the base URL {V1!r}, and the network."),
         ("certificate has expired", "Give your own CA in SSL_CERT_FILE, or check the clock and the base URL."),
+        ("TLS failed: WRONG_VERSION_NUMBER", f"Does the server speak TLS? Check the base URL {V1!r}."),
+        (
+            "through the proxy http://p: connection refused",
+            "Check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or name the host in NO_PROXY.",
+        ),
         ("connection reset by peer", "Check the network, or try again."),
     ],
 )
@@ -82,8 +87,7 @@ def test_key_without_project():
     hint = hints.for_status(AuthenticationError, ErrorBody("no"), Context(V1, key_source="netrc"), {}, 0)
 
     assert hint == (
-        "The key came from netrc; create one at wandb.ai/settings, and set a project: the service answers 401 for a "
-        "wrong team or project too."
+        "The key came from netrc. No project was sent; W&B's service wants one, and answers 401 without it."
     )
 
 

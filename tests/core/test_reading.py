@@ -126,7 +126,7 @@ ARGUMENTS = f"{MESSAGE}.tool_calls.0.function.arguments"
         (f"{MESSAGE}.role", None, "assistant"),
         (f"{MESSAGE}.content", 42, "42"),
         (f"{MESSAGE}.content", None, None),
-        (f"{MESSAGE}.content", {"text": "x"}, None),
+        (f"{MESSAGE}.content", {"text": "x"}, "x"),
         (f"{MESSAGE}.content", [], ""),
         (f"{MESSAGE}.content", ["a", {"type": "text", "text": "b"}, {"type": "image"}, 7, {"text": 8}], "ab"),
         (f"{MESSAGE}.refusal", False, "false"),

@@ -15,7 +15,8 @@ from wandb_inference._core.wire import Timeouts
 from wandb_inference._transport import async_connection, async_exchange, bridge, routes, tls
 from wandb_inference._transport.clocks import ClockError, Clocks, Limit
 from wandb_inference._transport.http11 import ProtocolError
-from wandb_inference._transport.outcomes import NotSentError, chain, target_of, why
+from wandb_inference._transport.outcomes import Answer, NotSentError, chain, target_of, why, without_key
+from wandb_inference.exceptions import ConfigurationError
 
 REQUEST = httpx.Request("POST", "http://x")
 
@@ -222,3 +223,37 @@ async def test_a_turn_given_and_cancelled_at_once() -> None:
         await waiting
 
     await asyncio.wait_for(pool.enter(clocks), 1)
+
+
+@pytest.mark.parametrize(("name", "value"), [("SSL_CERT_FILE", "/nowhere.pem"), ("SSL_CERT_FILE", __file__)])
+def test_authorities_that_cant_be_read(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that holds no certificates is named, with the variable that names it."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=f"{name} names '{value}'"):
+        tls.shared_context()
+
+
+def test_folder_that_cant_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same for a folder."""
+
+    def refuse(file: str | None, folder: str | None) -> None:
+        raise NotADirectoryError(20, "Not a directory")
+
+    monkeypatch.setattr(tls, "_context", refuse)
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.setenv("SSL_CERT_DIR", "/nowhere")
+    with pytest.raises(ConfigurationError, match=r"SSL_CERT_DIR names '/nowhere'.*\(Not a directory\)"):
+        tls.shared_context()
+
+
+def test_answers_that_repeat_the_key() -> None:
+    """A key that a server repeats is taken out of head and body; a stand-in that may be a word is not."""
+    answer = Answer(401, {"x-key": "your 0123456789abcdef"}, None)
+
+    assert without_key(answer, b"bad key 0123456789abcdef", "0123456789abcdef") == (
+        Answer(401, {"x-key": "your ***"}, None),
+        b"bad key ***",
+    )
+    assert without_key(answer, b"bad", "another-key-of-mine") == (answer, b"bad")
+    assert without_key(answer, b"bad key", "key") == (answer, b"bad key")
+    assert without_key(answer, b"bad key", None) == (answer, b"bad key")

@@ -147,10 +147,10 @@ class _Answer:
                 if call.id == delta.id:
                     return call
                 continue
-            if delta.index is not None:
-                return call
-            # Neither index nor id on both sides: a name begins a new call, unless it only repeats itself.
             name = delta.function.name if delta.function else None
+            if delta.index is not None:
+                return None if name and call.name and name != call.name and call.is_complete() else call
+            # Neither index nor id on both sides: a name begins a new call, unless it only repeats itself.
             if not name or (name == call.name and not call.is_complete()) or not call.name:
                 return call
             return None

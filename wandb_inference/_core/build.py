@@ -14,6 +14,7 @@ from .._checks import shown_url
 from .._config import ApiKey, Config
 from .._version import __version__
 from ..catalogue import resolve_name
+from ..exceptions import ConfigurationError, InvalidRequestError
 from ..types.chat_params import ChatParams, RequestOptions
 from .call import Call, ChatCall
 from .flow import Journal, Quirks
@@ -32,13 +33,28 @@ USER_AGENT = f"wandb-inference-python/{__version__} Python/{platform.python_vers
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(r"[\t\x20-\x7e]*")
 
+_OURS = frozenset({"connection", "content-length", "host", "transfer-encoding"})
+"""Headers that say how the request is framed: a wrong one would break it, or slip a second one in."""
+
+# What users try to give to a call, and where it belongs.
+_ELSEWHERE = {
+    "api_key": "give it to the client: Client(api_key=...), or client.with_options(api_key=...)",
+    "base_url": "give it to the client: Client(base_url=...), or client.with_options(base_url=...)",
+    "api_base": "give it to the client: Client(base_url=...), or client.with_options(base_url=...)",
+    "default_headers": "did you mean 'extra_headers'?",
+    "num_retries": "did you mean 'max_retries'?",
+    "request_timeout": "did you mean 'timeout'?",
+    "thinking": 'did you mean chat_template_kwargs={"enable_thinking": ...}?',
+    "enable_thinking": 'did you mean chat_template_kwargs={"enable_thinking": ...}?',
+}
+
 # Parameters that can be given as any iterable; JSON and the check know lists.
 _LISTS = ("tools", "functions", "modalities", "stop")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)  # the headers may hold a key
 class Settings:
-    """What a client was given, resolved. Its `repr` holds no key."""
+    """What a client was given, resolved."""
 
     config: Config
     timeouts: Timeouts
@@ -56,13 +72,28 @@ def unexpected_keyword(
         function: What was called.
         name: The keyword.
         known: Those that exist.
-        also: Names used elsewhere, each with the one to use here.
+        also: Names used elsewhere, each with what to do instead.
         body: Whether keywords end up in the request's body, where a server may know more of them than we do.
     """
-    meant = (also or {}).get(name) or next(iter(get_close_matches(name, known, n=1)), None)
-    hints = [f"did you mean {meant!r}?"] if meant else []
-    hints += ["What only the server knows goes into extra_body."] if body else []
-    return TypeError(f"{function}() got an unexpected keyword argument {name!r}; {' '.join(hints)}".rstrip("; "))
+    hint = (also or {}).get(name, "")
+    if not hint:
+        near = get_close_matches(name, known, n=1)
+        hints = [f"did you mean {near[0]!r}?"] if near else []
+        hints += ["what only the server knows goes into extra_body"] if body else []
+        hint = " Else, ".join(hints)
+    return TypeError(f"{function}() got an unexpected keyword argument {name!r}; {hint}".rstrip("; "))
+
+
+def model_id(settings: Settings, model: object) -> str:
+    """The id to send for a model as people write it.
+
+    Raises:
+        InvalidRequestError: No text, empty, or a LoRA of the wrong form.
+    """
+    id = resolve_model(model, default_host=settings.config.on_default_host, lookup=resolve_name)
+    if {".", ".."} & set(id.split("/")):
+        raise invalid("model", model, "a model id, not a path")
+    return id
 
 
 def build_chat(
@@ -77,10 +108,12 @@ def build_chat(
     """
     for name in params:
         if name not in CHAT_PARAMS:
-            raise unexpected_keyword(function, name, (*CHAT_PARAMS, "model", "messages", "stream"), body=True)
+            raise unexpected_keyword(
+                function, name, (*CHAT_PARAMS, "model", "messages", "stream"), _ELSEWHERE, body=True
+            )
     if stream is not None and not isinstance(stream, bool):
         raise invalid("stream", stream, "True or False")
-    id = resolve_model(model, default_host=settings.config.on_default_host, lookup=resolve_name)
+    id = model_id(settings, model)
     body: dict[str, Any] = {"model": id, "messages": message_list(messages)}
     body |= {name: value for name, value in params.items() if value is not None and name not in OPTIONS}
     for name in _LISTS:
@@ -130,7 +163,7 @@ def build_get(
     """
     for name in params:
         if name not in OPTIONS:
-            raise unexpected_keyword(function, name, OPTIONS)
+            raise unexpected_keyword(function, name, sorted(OPTIONS), _ELSEWHERE)
     path = quote(path, safe="/:", errors="replace")
     request, key = _request(settings, "GET", path, params, None, model, stream=False)
     return Call(request, Journal(_policy(settings, params)), key)
@@ -175,7 +208,7 @@ def _request(
         base_url=shown_url(config.base_url),
         model=model,
         project=headers.get("openai-project"),
-        key_source="the Authorization header" if "authorization" in given else config.sources["api_key"],
+        key_source=config.sources["api_key"] if "authorization" not in given else "the Authorization header",
     )
     request = Request(
         method=method,
@@ -204,6 +237,8 @@ def _lower(where: str, headers: Mapping[str, str | None]) -> dict[str, str | Non
     for name, value in headers.items():
         if not isinstance(cast("object", name), str) or not _TOKEN.fullmatch(name):
             raise invalid(where, name, "a header name: letters, digits and hyphens")
+        if name.lower() in _OURS:
+            raise invalid(f"{where}[{name!r}]", "a header", "to be left to the client, which knows what it sends")
         # The value is not shown: it may be a secret.
         if value is not None and not (isinstance(cast("object", value), str) and _VALUE.fullmatch(value)):
             shown = f"<{type(cast('object', value)).__name__}>"
@@ -220,6 +255,18 @@ def _query(params: Mapping[str, Any]) -> str:
     }
     # Half a surrogate pair becomes a question mark: a server would read no more in it.
     return f"?{urlencode(query, doseq=True, errors='replace')}" if query else ""
+
+
+def _checked_defaults(headers: object) -> dict[str, str | None]:
+    """The default headers, checked when the client is made, not at its first call."""
+    if headers is None:
+        return {}
+    if not isinstance(headers, Mapping):
+        raise ConfigurationError(f"default_headers is of type {type(headers).__name__}", hint="Give a mapping.")
+    try:
+        return _lower("default_headers", cast("Mapping[str, str | None]", headers))
+    except InvalidRequestError as error:
+        raise ConfigurationError(error.message.partition(": ")[2]) from None
 
 
 def settings_of(
@@ -240,7 +287,7 @@ def settings_of(
         config=config,
         timeouts=timeouts(timeout, stall_timeout, deadline),
         policy=RetryPolicy(max_retries=retries(max_retries)),
-        headers=dict(headers or {}),
+        headers=_checked_defaults(headers),
         quirks=Quirks(),
     )
 
@@ -262,6 +309,6 @@ def with_options(settings: Settings, options: Mapping[str, Any]) -> Settings:
         config=config,
         timeouts=merged_timeouts(settings.timeouts, options),
         policy=policy,
-        headers={**settings.headers, **(options.get("default_headers") or {})},
+        headers={**settings.headers, **_checked_defaults(options.get("default_headers"))},
         quirks=Quirks() if "base_url" in changed else settings.quirks,
     )

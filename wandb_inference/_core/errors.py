@@ -216,7 +216,7 @@ def stream_error(
     body = read_body(error.encode("utf-8", "replace")) if isinstance(error, str) else read_object(error)
     if not body.message:
         body = body._replace(message="an error event without a message")
-    return _build(_status_of(body), body, context, headers=dict(headers), request_id=request_id)
+    return _build(_status_of(body), body, context, headers=dict(headers), request_id=request_id, in_stream=True)
 
 
 def _status_of(body: ErrorBody) -> int:
@@ -239,6 +239,7 @@ def _build(
     request_id: str | None,
     wait: float | None = None,
     size: int = 0,
+    in_stream: bool = False,
 ) -> APIStatusError:
     cls = _BY_STATUS.get(status, InternalServerError if status >= 500 else APIStatusError)
     details: dict[str, Any] = {
@@ -259,10 +260,11 @@ def _build(
     elif (
         status == 404
         and context.model is not None
-        and hints.is_about_model(body.message, body.code, body.parsed, context)
+        # A stream's path was right, or there would be no stream.
+        and (in_stream or hints.is_about_model(body.message, body.code, body.parsed, context))
     ):
         cls = ModelNotFoundError
-        details["suggestions"] = suggest(context.model)
+        details["suggestions"] = [id for id in suggest(context.model) if id != context.model]
         details["successor"] = successor_of(context.model)
     details["hint"] = hints.for_status(cls, body, context, headers, size)
     return cls(body.message, **details)

@@ -115,7 +115,8 @@ def stream_flow(
         return (yield from request_flow(asking, journal, broken))
     except (BadRequestError, UnprocessableEntityError) as error:
         # Not in the body: servers that answer 422 quote the whole request in it.
-        if "stream_options" not in f"{error.message} {error.param}":
+        said = f"{error.message} {error.param}"
+        if "stream_options" not in said and "include_usage" not in said:
             raise
     reply = yield from request_flow(plain, journal)
     quirks.no_stream_options = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from ..catalogue import known, successor_of, suggest
 from ..exceptions import (
@@ -50,10 +51,14 @@ def for_clock(clock: str) -> str:
 
 def for_failure(reason: str, context: Context) -> str:
     """What to do when there was no connection, or it broke."""
-    if "refused" in reason:
+    if "refused" in reason and "proxy" not in reason:
         return f"Nothing listens there: check the base URL {context.base_url!r}."
     if "resolved" in reason:
         return f"Check the spelling of the base URL {context.base_url!r}, and the network."
+    if "through the proxy" in reason:
+        return "Check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or name the host in NO_PROXY."
+    if "TLS failed" in reason:
+        return f"Does the server speak TLS? Check the base URL {context.base_url!r}."
     if "certificate" in reason:
         return "Give your own CA in SSL_CERT_FILE, or check the clock and the base URL."
     return "Check the network, or try again."
@@ -67,7 +72,11 @@ def is_about_model(message: str, code: str | None, body: Any, context: Context) 
     """
     if "model" in f"{message} {code}".lower() or (context.model or "") in message:
         return True
-    return isinstance(body, dict) and "detail" not in body and context.base_url.endswith("/v1")
+    info = known(context.model or "")
+    if info is not None and info.id == context.model and info.lifecycle != "retired":
+        return False  # a model that is there: so it is the path that is not
+    path = urlsplit(context.base_url).path
+    return isinstance(body, dict) and "detail" not in body and path.endswith("/v1") and path.count("/v1") == 1
 
 
 def for_status(
@@ -95,8 +104,10 @@ def for_status(
     if issubclass(cls, ConcurrencyLimitError):
         return "Send fewer requests at the same time: the limit counts per model and project."
     if issubclass(cls, UnprocessableEntityError):
-        return f"Leave out what {context.model or 'the server'} does not take."
+        return f"Change or leave out what {context.model or 'the server'} does not take."
     if issubclass(cls, InternalServerError):
+        if context.project is None:
+            return "The server's fault; try again in a minute."
         return f"The service's fault; try again in a minute, and write to {SUPPORT} with the request id if it stays."
     if cls is APIStatusError and "location" in headers:
         return (
@@ -106,10 +117,13 @@ def for_status(
 
 
 def _for_key(context: Context) -> str:
-    where = f"The key came from {context.key_source}; create one at {KEYS_PAGE}"
-    if context.project:
-        return f'{where}, and check that the team and project "{context.project}" exist for it.'
-    return f"{where}, and set a project: the service answers 401 for a wrong team or project too."
+    source = "the argument api_key" if context.key_source == "argument" else context.key_source
+    if context.project is None:
+        return f"The key came from {source}. No project was sent; W&B's service wants one, and answers 401 without it."
+    return (
+        f"The key came from {source}; create one at {KEYS_PAGE}, and check that the team and project "
+        f'"{context.project}" exist for it.'
+    )
 
 
 def _for_permission(message: str) -> str:
@@ -144,7 +158,7 @@ def for_model(model: str) -> str:
         return f"{info.id} is retired, without a successor; `client.models.list()` shows what there is."
     if info and info.id != model:
         return f"Write {info.id}: ids are case-sensitive."
-    near = suggest(model)
+    near = [id for id in suggest(model) if id != model]
     if near:
         return f"Did you mean {' or '.join(near)}?"
     return "`client.models.list()` shows what there is."
@@ -152,6 +166,10 @@ def for_model(model: str) -> str:
 
 def for_path(context: Context) -> str:
     """What to do when the path was not found."""
-    if context.base_url.endswith("/v1"):
+    parts = urlsplit(context.base_url)
+    usual = f"{parts.scheme}://{parts.netloc}/v1"
+    if context.base_url == usual:
         return f"Check the base URL {context.base_url!r}."
-    return f"The base URL {context.base_url!r} does not end in /v1: try {context.base_url + '/v1'!r}."
+    if not parts.path:
+        return f"The base URL {context.base_url!r} does not end in /v1: try {usual!r}."
+    return f"Check the base URL {context.base_url!r}: an API's is usually {usual!r}."

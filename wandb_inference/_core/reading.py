@@ -110,8 +110,9 @@ def _mend(value: object, problem: ErrorDetails) -> bool:
 def _meant(key: object, value: object, problem: str) -> object:
     """What the server meant by a value of the wrong type; `None` where nothing can be made of it."""
     if problem.startswith("string"):
-        if key == "content" and isinstance(value, list):
-            return "".join(_part_text(part) for part in cast("list[object]", value))
+        if key == "content" and isinstance(value, (list, dict)):
+            parts = cast("list[object]", value) if isinstance(value, list) else [cast("object", value)]
+            return "".join(_part_text(part) for part in parts)
         if key == "arguments" and isinstance(value, (dict, list)):
             return json.dumps(value, ensure_ascii=False)
         if isinstance(value, (bool, int, float)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from ..exceptions import APIError, StreamInterruptedError
 from ..types import ChatCompletionChunk, CompletionUsage, Meta
 from .flow import Broken, Flow
 from .wire import Failure, Reply
@@ -59,6 +60,20 @@ class StreamState:
         """A chunk has reached the caller: from now on a broken stream is theirs to see."""
         self._handed_over = True
 
+    def check_open(self) -> None:
+        """Return if a loop over the stream can say the truth: it goes on, or it has come to its good end.
+
+        Raises:
+            APIError: The stream broke, as it did before, or was closed early. An empty loop would pass for an answer.
+        """
+        if self._total is None or self.done:
+            return
+        error = self._parser.error or StreamInterruptedError(
+            "this stream was closed before its end: leaving its loop closes it",
+            hint="Take single chunks by next(stream) or anext(stream), and the rest in one loop.",
+        )
+        raise self._finished(error)
+
     def retry(self, elapsed: float) -> Flow | None:
         """What to do about an error: `None` if there is none, or the flow that tries again.
 
@@ -71,10 +86,15 @@ class StreamState:
         if not self._handed_over:
             return self._call.flow(Broken(error, elapsed))
         self.close(elapsed)
-        error.partial = self._parser.accumulator.snapshot()
+        raise self._finished(error)
+
+    def _finished(self, error: APIError) -> APIError:
+        """The error with what had arrived."""
+        if self._handed_over:
+            error.partial = self._parser.accumulator.snapshot()
         error.attempts = tuple(self._call.journal.records)
         error.meta = self.meta
-        raise error
+        return error
 
     def restart(self, reply: Reply) -> None:
         """The new reply takes the place of the one that broke."""

@@ -14,7 +14,18 @@ from .._core.wire import Failure, Outcome, Reply, Request
 from .async_exchange import AsyncDirectExchange, AsyncExchange, AsyncPool
 from .bridge import AsyncHttpxExchange
 from .clocks import ClockError, Clocks, Limit
-from .outcomes import ERRORS, NotSentError, closed, failure, log_outcome, log_wait, reply, target_of, wire_of
+from .outcomes import (
+    ERRORS,
+    NotSentError,
+    closed,
+    failure,
+    log_outcome,
+    log_wait,
+    reply,
+    target_of,
+    wire_of,
+    without_key,
+)
 from .pool import Origin
 from .proxies import proxy_for
 from .routes import is_mocked
@@ -88,7 +99,8 @@ class AsyncTransport:
             await turn.close()
             raise
         await turn.close()
-        return reply(exchange.answer, body, None, began, answered, clocks)
+        answer, body = without_key(exchange.answer, body, text)
+        return reply(answer, body, None, began, answered, clocks)
 
     async def _own_pool(self) -> AsyncPool:
         loop = asyncio.get_running_loop()

@@ -13,7 +13,7 @@ from .._core.wire import Failure, Outcome, Reply, Request
 from .bridge import HttpxExchange
 from .clocks import Clocks
 from .exchange import DirectExchange, Exchange, Pool
-from .outcomes import ERRORS, closed, failure, log_outcome, log_wait, reply, target_of
+from .outcomes import ERRORS, closed, failure, log_outcome, log_wait, reply, target_of, without_key
 from .pool import Origin
 from .proxies import proxy_for
 from .routes import is_mocked
@@ -84,7 +84,8 @@ class Transport:
             turn.close()
             raise
         turn.close()
-        return reply(exchange.answer, body, None, began, answered, clocks)
+        answer, body = without_key(exchange.answer, body, text)
+        return reply(answer, body, None, began, answered, clocks)
 
     def _own_pool(self) -> Pool:
         # After a fork the connections belong to the parent; closing them here ends them only for us. Without the lock,

@@ -40,6 +40,10 @@ ERRORS: tuple[type[Exception], ...] = (ClockError, NotSentError, ProtocolError, 
 """How an exchange can fail."""
 
 
+_SHORTEST_KEY = 16
+"""Characters. What is shorter is a stand-in, and may be a word of the answer."""
+
+
 class Target(NamedTuple):
     """Where a URL leads."""
 
@@ -83,6 +87,18 @@ def joined(headers: Iterator[tuple[str, str]] | list[tuple[str, str]]) -> dict[s
     for name, value in headers:
         found[name] = f"{found[name]}, {value}" if name in found else value
     return found
+
+
+def without_key(answer: Answer, body: bytes, key: str | None) -> tuple[Answer, bytes]:
+    """Head and body without the key, which some servers repeat in their refusals: it would end up in an error."""
+    if key is None or len(key) < _SHORTEST_KEY:
+        return answer, body
+    secret = key.encode()
+    if secret in body:
+        body = body.replace(secret, b"***")
+    if any(key in value for value in answer.headers.values()):
+        answer = answer._replace(headers={name: value.replace(key, "***") for name, value in answer.headers.items()})
+    return answer, body
 
 
 def reply(answer: Answer, body: bytes, raw: object, began: float, answered: float, clocks: Clocks) -> Reply:

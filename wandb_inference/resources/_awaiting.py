@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Coroutine, Generator
 from functools import wraps
 from types import TracebackType
@@ -54,4 +55,7 @@ def awaited(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, NotAwa
     def call(*args: P.args, **kwargs: P.kwargs) -> NotAwaited[T]:
         return NotAwaited(function(*args, **kwargs), function.__name__)
 
+    # Python 3.12 lets frameworks and tracers know that the answer is to be awaited.
+    mark: Callable[[Any], Any] = getattr(inspect, "markcoroutinefunction", lambda function: function)
+    mark(call)
     return call

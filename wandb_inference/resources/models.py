@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import BaseModel
 from typing_extensions import Unpack
 
-from .._core.build import build_get
+from .._core.build import build_get, model_id
 from .._transport.clocks import Clocks
 from ..exceptions import NotFoundError
 from ..types import Model
@@ -63,6 +63,7 @@ class Models:
             APIConnectionError: No complete answer; `APITimeoutError` where a clock ran out.
             APIResponseValidationError: An answer that is none.
         """
+        id = model_id(self._settings, id)
         try:
             return self._get(Model, "retrieve", f"/models/{id}", "a model", options, model=id)
         except NotFoundError as error:
@@ -127,6 +128,7 @@ class AsyncModels:
             APIConnectionError: No complete answer; `APITimeoutError` where a clock ran out.
             APIResponseValidationError: An answer that is none.
         """
+        id = model_id(self._settings, id)
         try:
             return await self._get(Model, "retrieve", f"/models/{id}", "a model", options, model=id)
         except NotFoundError as error:
