@@ -85,6 +85,7 @@ async def test_history_goes_back(client: Any, emulator: Emulator) -> None:
         (b"<html><title>Hi</title></html>", "HTML page"),
         (b'{"error": {"message": "No capacity"}}', "No capacity"),
         (b'{"choices": null}', "instead of a completion"),
+        (b'{"error": {"message": "No capacity"}, "choices": [{"message": {"content": ""}}]}', "No capacity"),
         (b'{"choices": []}', "no choices"),
         (b'{"choices": [{"index": 0}]}', "message"),
         (b"[1]", "instead of a completion"),

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from ..types import ChatCompletion, Meta
 from ..types.completion import with_meta
 from .chunks import ChunkParser, unexpected_body
+from .errors import read_object
 from .flow import Broken, Flow, Journal, Quirks, request_flow, stream_flow
 from .reading import UnreadableError, read_model
 from .wire import Reply, Request
@@ -78,6 +79,11 @@ class ChatCall(NamedTuple):
         completion = _read(ChatCompletion, reply, self.request, self.journal, "a completion")
         if not completion.choices:
             raise _unexpected(reply, self.request, self.journal, "a completion", "no choices")
+        failed = (completion.__pydantic_extra__ or {}).get("error")
+        if failed and not completion.text and not completion.choices[0].message.tool_calls:
+            # Some gateways put an error beside a choice that says nothing.
+            said = read_object({"error": failed}).message
+            raise _unexpected(reply, self.request, self.journal, "a completion", f"an error ({said})")
         usage = completion.usage
         tokens = usage.completion_tokens if usage else None
         return with_meta(completion, self.meta(reply, total=reply.elapsed, completion_tokens=tokens))
