@@ -251,7 +251,7 @@ def test_no_json(data):
 
 
 def test_deep_text_with_surrogates():
-    """JSON that can just be read, but perhaps not be walked through, is read or is nested too deep, as Python has room."""
+    """JSON that can just be read, but perhaps not be walked through, is read, or is nested too deep."""
     with contextlib.suppress(UnreadableError):
         assert read_json(b"[" * 900 + b'"\\ud83d"' + b"]" * 900)
 
