@@ -69,14 +69,15 @@ class Peer:
 class RawServer:
     """Runs a script for each connection, the last one for all that follow."""
 
-    def __init__(self, *scripts: Script, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, *scripts: Script, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
         self.scripts = list(scripts)
         self.tls = tls
         self.requests: list[bytes] = []
         self.connections = 0
         self.left = threading.Event()
         self.errors: list[BaseException] = []
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.host = host
+        self._listener = socket.create_server((host, 0), backlog=128)
         self.port: int = self._listener.getsockname()[1]
         self._open: list[socket.socket] = []
         self._closed = False
@@ -84,7 +85,7 @@ class RawServer:
 
     @property
     def base_url(self) -> str:
-        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}/v1"
+        return f"{'https' if self.tls else 'http'}://{self.host}:{self.port}/v1"
 
     def __enter__(self) -> Self:
         self._start(self._accept)

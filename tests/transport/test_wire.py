@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import os
 import socket
+import ssl
 import threading
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -643,3 +646,89 @@ def test_interrupted_while_connecting(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.raises(KeyboardInterrupt),
     ):
         client.chat.completions.create(model=MODEL, messages=MESSAGES)
+
+
+# --- Over TLS ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tls(monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    """A server's side of TLS, whose certificate the clients trust."""
+    data = Path(__file__).parent.parent / "data"
+    monkeypatch.setenv("SSL_CERT_FILE", str(data / "localhost.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(data / "localhost.pem", data / "localhost.key")
+    return context
+
+
+def calls_and_streams(peer: Peer) -> None:
+    """Answers calls with an answer, and streams with a stream."""
+    while request := peer.request():
+        if b"text/event-stream" in request:
+            peer.send(STREAM_HEAD, *chunked(*EVENTS))
+        else:
+            peer.send(ANSWER)
+
+
+async def test_one_tls_connection(connect: Any, tls: ssl.SSLContext) -> None:
+    """Calls and streams in a row use one connection over TLS too, its session tickets notwithstanding."""
+    with RawServer(calls_and_streams, tls=tls) as server:
+        client = connect(server, base_url=server.base_url.replace("127.0.0.1", "localhost"))
+        for _ in range(3):
+            assert (await ask(client)).text == "Hi"
+            assert await texts(await ask(client, stream=True)) == ["Hi", ""]
+        await done(client.close())
+
+    assert server.connections == 1
+
+
+async def test_stale_over_tls(connect: Any, tls: ssl.SSLContext) -> None:
+    """A TLS connection that the server closed while it was idle is replaced, free of charge."""
+    with RawServer(once, tls=tls) as server:
+        client = connect(server)
+        for _ in range(3):
+            assert len((await ask(client)).meta.attempts) == 1
+            await asyncio.sleep(0.05)
+        await done(client.close())
+
+    assert server.connections == 3
+
+
+def cut_over_tls(peer: Peer) -> None:
+    """Half a stream, then the end of the connection."""
+    peer.request()
+    peer.send(STREAM_HEAD, *chunked(EVENTS[0], end=False))
+
+
+async def test_cut_over_tls(connect: Any, tls: ssl.SSLContext) -> None:
+    """A stream that is cut over TLS is the same error as in the clear, with what had arrived."""
+    with RawServer(cut_over_tls, tls=tls) as server:
+        client = connect(server)
+        with pytest.raises(APIError) as caught:
+            await texts(await ask(client, stream=True))
+        await done(client.close())
+
+    assert caught.value.text == "Hi"
+
+
+async def test_large_body_over_tls(connect: Any, tls: ssl.SSLContext) -> None:
+    """Bodies of many TLS records go both ways."""
+    text = "x" * 3_000_000
+    body = json.dumps({"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}).encode()
+    with RawServer(answering(whole(body)), tls=tls) as server:
+        client = connect(server)
+        assert (await ask(client, messages=[{"role": "user", "content": text}])).text == text
+        await done(client.close())
+
+    assert len(server.requests[0]) > 3_000_000
+
+
+async def test_certificate_of_another_host(connect: Any, tls: ssl.SSLContext) -> None:
+    """A certificate for another name is told as such, and trying again can't help."""
+    with RawServer(answering(ANSWER), tls=tls, host="127.0.0.2") as server:
+        client = connect(server, max_retries=3)
+        with pytest.raises(APIConnectionError, match=r"certificate does not hold: .*127\.0\.0\.2") as caught:
+            await ask(client)
+        await done(client.close())
+
+    assert len(caught.value.attempts) == 1
