@@ -14,7 +14,7 @@ from setup_venv import ROOT, prepare
 
 sys.path.insert(0, str(ROOT))  # for `benchmarks`, which is no part of the package
 
-from benchmarks import import_time, machine
+from benchmarks import calls, import_time, machine
 
 
 def venv_for(peer: import_time.Peer) -> Path:
@@ -34,6 +34,16 @@ def bench_import(arguments: argparse.Namespace) -> str:
     return import_time.as_json(rows, about) if arguments.json else import_time.markdown(rows, about)
 
 
+def bench_calls(arguments: argparse.Namespace) -> str:
+    """The result of `scripts/bench calls`."""
+    about = machine.describe()
+    pythons = {
+        "wandb_inference": venv_for(next(peer for peer in import_time.PEERS if peer.name == "wandb_inference")),
+        **{name: prepare(ROOT / ".cache" / "bench" / name, name) for name in calls.PEERS if name != "wandb_inference"},
+    }
+    return calls.markdown(calls.measure(pythons, arguments.rounds, lambda text: print(text, file=sys.stderr)), about)
+
+
 def main() -> None:
     """Reads the command line and prints one benchmark's result."""
     parser = argparse.ArgumentParser(prog="scripts/bench", description="Measurements beside the peers.")
@@ -42,6 +52,9 @@ def main() -> None:
     start_up.add_argument("--rounds", type=int, default=11, help="how often each line is run (default: %(default)s)")
     start_up.add_argument("--json", action="store_true", help="every sample as JSON instead of a Markdown table")
     start_up.set_defaults(run=bench_import)
+    per_call = commands.add_parser("calls", help="a call and a streamed chunk: processor time of the client")
+    per_call.add_argument("--rounds", type=int, default=5, help="how often each is run (default: %(default)s)")
+    per_call.set_defaults(run=bench_calls)
     arguments = parser.parse_args()
     if arguments.rounds < 1:
         parser.error("--rounds is a number from 1 up")
