@@ -592,8 +592,23 @@ def test_names() -> None:
     ids=["with_options", "init", "create", "list", "retrieve", "completion"],
 )
 def test_twins(blocking: Any, waiting: Any) -> None:
-    """Both worlds take the same parameters."""
-    assert list(inspect.signature(blocking).parameters) == list(inspect.signature(waiting).parameters)
+    """Both worlds take the same parameters, in the same way, with the same defaults."""
+    one, other = (
+        [(name, parameter.kind, parameter.default) for name, parameter in inspect.signature(method).parameters.items()]
+        for method in (blocking, waiting)
+    )
+
+    assert one == other
+
+
+@pytest.mark.parametrize(
+    ("blocking", "waiting"), [(Client, AsyncClient), (wandb_inference.Stream, wandb_inference.AsyncStream)]
+)
+def test_twins_have_the_same_face(blocking: type, waiting: type) -> None:
+    """What one of a pair has, the other has under the same name."""
+    one, other = ({name for name in dir(twin) if not name.startswith("_")} for twin in (blocking, waiting))
+
+    assert one == other
 
 
 def test_help() -> None:

@@ -7,6 +7,7 @@ import gc
 import gzip
 import json
 import threading
+import zlib
 from typing import Any
 
 import pytest
@@ -320,8 +321,33 @@ async def test_other_refusals_are_not_about_usage(client: Any, emulator: Emulato
     assert len(emulator.requests) == 1
 
 
+async def test_compressed_as_it_comes(connect: Any) -> None:
+    """A compressed event is handed over as soon as it is there, not when the next one is."""
+    squeeze = zlib.compressobj(wbits=31)
+    first = squeeze.compress(GOOD[0]) + squeeze.flush(zlib.Z_SYNC_FLUSH)
+    rest = squeeze.compress(b"".join(GOOD[1:])) + squeeze.flush()
+    has_first = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.request()
+        peer.send(head(200, "Content-Encoding: gzip", "Transfer-Encoding: chunked", kind="text/event-stream"))
+        peer.send(*chunked(first, end=False))
+        if has_first.wait(5):
+            peer.send(*chunked(rest))
+
+    got: list[str] = []
+    with RawServer(script) as server:
+        client = connect(server)
+        async for chunk in each(await ask(client, stream=True)):
+            got.append(chunk.text)
+            has_first.set()
+        await done(client.close())
+
+    assert "".join(got) == "Hello"
+
+
 async def test_compressed(connect: Any) -> None:
-    """A compressed stream is read as it comes."""
+    """A compressed stream is read wherever its bytes are cut."""
     body = gzip.compress(b"".join(GOOD))
     answer = head(200, "Content-Encoding: gzip", "Transfer-Encoding: chunked", kind="text/event-stream")
     with RawServer(sending(answer, *chunked(body[:50], body[50:]))) as server:

@@ -190,11 +190,22 @@ class TestChunk:
     """The same for chunks."""
 
     def test_text_and_reasoning(self):
-        """The first choice's text and thinking."""
+        """The first answer's text and thinking."""
         read = ChatCompletionChunk.model_validate(CHUNK)
 
         assert (read.text, read.choices[0].delta.text) == ("hel", "hel")
         assert (read.reasoning, read.choices[0].delta.reasoning) == ("hm", "hm")
+
+    def test_several_answers(self):
+        """The pieces of other answers, alone or before the first one's, are not mixed in."""
+        one = {"index": 0, "delta": {"content": "a", "reasoning": "hm"}}
+        other = {"index": 1, "delta": {"content": "b", "reasoning": "oh"}}
+
+        both = ChatCompletionChunk.model_validate({"choices": [other, one]})
+        alone = ChatCompletionChunk.model_validate({"choices": [other]})
+
+        assert (both.text, both.reasoning) == ("a", "hm")
+        assert (alone.text, alone.reasoning) == ("", None)
 
     def test_nothing_there(self):
         """Without choices or text it is empty."""

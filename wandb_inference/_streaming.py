@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import warnings
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
@@ -62,9 +63,9 @@ class Stream(Generic[T]):
         try:
             while self._fill():
                 self._state.handed_over()
-                ready = self._state.ready
+                ready = cast("deque[T]", self._state.ready)
                 while ready:
-                    yield cast("T", ready.popleft())
+                    yield ready.popleft()
         finally:
             self.close()
 
@@ -161,9 +162,9 @@ class AsyncStream(Generic[T]):
         try:
             while await self._fill():
                 self._state.handed_over()
-                ready = self._state.ready
+                ready = cast("deque[T]", self._state.ready)
                 while ready:
-                    yield cast("T", ready.popleft())
+                    yield ready.popleft()
         finally:
             await self.close()
 

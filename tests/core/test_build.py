@@ -175,6 +175,15 @@ class TestModels:
         with pytest.raises(InvalidRequestError):
             chat(model)
 
+    @pytest.mark.parametrize("model", ["..", "../files", "a/./b", "wandb/../b"])
+    def test_no_path(self, model):
+        """An id that would lead to another path of the server is refused; dots within a name are part of it."""
+        with pytest.raises(InvalidRequestError, match="expected a model id, not a path") as caught:
+            chat(model)
+
+        assert caught.value.errors[0].path == "model"
+        assert body(chat("a/b..c"))["model"] == "a/b..c"
+
 
 class TestStreams:
     """Streamed calls."""

@@ -133,6 +133,21 @@ class TestCompletion:
         assert (error.request_id, error.status_code) == ("r", 200)
         assert error.body == (value if isinstance(value, bytes) else json.dumps(value).encode()).decode()
 
+    @pytest.mark.parametrize("message", [{"content": ""}, {"content": None}, {"reasoning": "so"}])
+    def test_an_error_beside_an_empty_choice(self, message):
+        """A choice that says nothing beside an error is no answer."""
+        error = refused({"error": {"message": "out of memory", "code": 502}, "choices": [{"message": message}]})
+
+        assert "application/json: an error (out of memory) instead of a completion" in error.message
+        assert error.attempts == (RECORD,)
+
+    @pytest.mark.parametrize("message", [{"content": "a"}, {"tool_calls": [{"function": {"name": "f"}}]}])
+    def test_an_error_beside_an_answer(self, message):
+        """A choice that says something is an answer, whatever stands beside it."""
+        completion = answered(chat_call(), {"error": "odd", "choices": [{"message": message}]})
+
+        assert completion.model_dump()["error"] == "odd"
+
     def test_html(self):
         """A page leads to the base URL."""
         error = refused(b"<!doctype html><title>Sign in</title>", "text/html")

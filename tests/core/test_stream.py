@@ -205,3 +205,57 @@ class TestBroken:
 
         assert state.retry(2.0) is None
         assert state.done
+
+
+class TestSecondLoop:
+    """Loops over a stream after the first."""
+
+    def test_goes_on(self):
+        """Before its end a stream can be looped over, and after a good end once more: there is nothing left."""
+        state = stream()
+        state.check_open()
+        state.take(event(content="a", finish="stop") + DONE, 1.0)
+        state.close(1.0)
+
+        state.check_open()
+
+        assert state.done
+
+    def test_after_an_early_close(self):
+        """A stream that was left before its end says so, with what had arrived, instead of passing for an empty one."""
+        state = stream()
+        state.take(event(content="a"), 1.0)
+        state.handed_over()
+        state.close(2.0)
+
+        with pytest.raises(StreamInterruptedError, match="closed before its end") as caught:
+            state.check_open()
+
+        assert caught.value.text == "a"
+        assert caught.value.attempts == (RECORD,)
+        assert "in one loop" in (caught.value.hint or "")
+
+    def test_closed_before_the_first_chunk(self):
+        """Where no chunk was handed over there is nothing partial."""
+        state = stream()
+        state.close(1.0)
+
+        with pytest.raises(StreamInterruptedError) as caught:
+            state.check_open()
+
+        assert caught.value.partial is None
+
+    def test_after_an_error(self):
+        """A stream that broke raises its error again."""
+        state = stream()
+        state.take(event(content="a"), 1.0)
+        state.handed_over()
+        state.take(b'data: {"error": {"message": "slow down", "code": 429}}\n\n', 2.0)
+        with pytest.raises(RateLimitError) as first:
+            state.retry(2.0)
+
+        with pytest.raises(RateLimitError) as second:
+            state.check_open()
+
+        assert second.value is first.value
+        assert second.value.text == "a"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from pydantic import ValidationError
 
 from ..exceptions import APIError, APIResponseValidationError, StreamInterruptedError
 from ..types import ChatCompletionChunk
@@ -12,6 +14,8 @@ from .errors import MAX_ERROR_BODY, connection_error, is_error_object, read_obje
 from .reading import UnreadableError, read_json, read_model
 from .sse import EventTooLargeError, ServerSentEvent, SSEDecoder
 from .wire import Failure, Reply, Request
+
+_validate: Callable[[bytes], ChatCompletionChunk] = ChatCompletionChunk.__pydantic_validator__.validate_json
 
 
 class ChunkParser:
@@ -80,9 +84,10 @@ class ChunkParser:
     def _read(self, events: list[ServerSentEvent]) -> list[ChatCompletionChunk]:
         chunks: list[ChatCompletionChunk] = []
         accumulator = self.accumulator
+        keep_usage = self._keep_usage
         for event in events:
             raw = event.raw
-            if raw[:1] != b"{":
+            if not raw.startswith(b"{"):
                 word = raw.strip()
                 if word == b"[DONE]":
                     self.done = True
@@ -91,18 +96,22 @@ class ChunkParser:
                     continue
             self.events += 1
             try:
-                chunk = read_model(ChatCompletionChunk, raw)
-            except UnreadableError as error:
-                self.error = self._unreadable(event, str(error))
-                break
+                # The validator itself: this loop is what a stream costs.
+                chunk = _validate(raw)
+            except ValidationError:
+                try:
+                    chunk = read_model(ChatCompletionChunk, raw)
+                except UnreadableError as error:
+                    self.error = self._unreadable(event, str(error))
+                    break
             extra = chunk.__pydantic_extra__
-            failed = bool(extra or event.event == "error") and self._is_error(event, chunk, extra or {})
-            if chunk.choices or not failed:
-                accumulator.add(chunk)
-            if failed:
+            if (extra or event.event == "error") and self._is_error(event, chunk, extra or {}):
+                if chunk.choices:
+                    accumulator.add(chunk)
                 self.error = self._server_error(read_json(raw))
                 break
-            if chunk.choices or self._keep_usage:
+            accumulator.add(chunk)
+            if chunk.choices or keep_usage:
                 chunks.append(chunk)
         return chunks
 

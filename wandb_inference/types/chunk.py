@@ -95,10 +95,17 @@ class ChatCompletionChunk(WireModel):
 
     @property
     def text(self) -> str:
-        """The first choice's next piece of text; `""` where there is none."""
-        return self.choices[0].delta.content or "" if self.choices else ""
+        """The first answer's next piece of text; `""` where there is none."""
+        # With `n` answers a chunk may hold a piece of another one alone.
+        for choice in self.choices:
+            if choice.index == 0:
+                return choice.delta.text
+        return ""
 
     @property
     def reasoning(self) -> str | None:
-        """The first choice's next piece of thinking; `None` where there is none."""
-        return self.choices[0].delta.reasoning if self.choices else None
+        """The first answer's next piece of thinking; `None` where there is none."""
+        for choice in self.choices:
+            if choice.index == 0:
+                return choice.delta.reasoning
+        return None
