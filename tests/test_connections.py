@@ -7,6 +7,7 @@ import gc
 import os
 import ssl
 import threading
+import time
 import weakref
 from pathlib import Path
 from typing import Any
@@ -349,8 +350,8 @@ def test_stream_closed_by_another_thread() -> None:
         rest: list[Any] = []
         reader = threading.Thread(target=lambda: rest.extend(stream))
         reader.start()
+        time.sleep(0.1)  # until it waits for bytes
         stream.close()
-        server.hang_up()  # what wakes a thread that waits for bytes
         reader.join(5)
 
     assert not reader.is_alive()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import sys
 import time
 from typing import Any
@@ -12,7 +14,7 @@ import httpx
 import pytest
 
 from wandb_inference._core.wire import Timeouts
-from wandb_inference._transport import async_connection, async_exchange, bridge, routes, tls
+from wandb_inference._transport import async_connection, async_exchange, bridge, connection, routes, tls
 from wandb_inference._transport.clocks import ClockError, Clocks, Limit
 from wandb_inference._transport.http11 import ProtocolError
 from wandb_inference._transport.outcomes import Answer, NotSentError, chain, target_of, why, without_key
@@ -257,3 +259,21 @@ def test_answers_that_repeat_the_key() -> None:
     assert without_key(answer, b"bad", "another-key-of-mine") == (answer, b"bad")
     assert without_key(answer, b"bad key", "key") == (answer, b"bad key")
     assert without_key(answer, b"bad key", None) == (answer, b"bad key")
+
+
+@pytest.mark.parametrize("is_parent", [True, False])
+def test_aborting_belongs_to_the_process(is_parent: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child that gives up a connection does not end it for its parent."""
+    ours, theirs = socket.socketpair()
+    parents = ours.dup()
+    aborted = connection.Connection(ours)
+    if not is_parent:
+        monkeypatch.setattr(os, "getpid", lambda: -1)
+    aborted.abort()
+
+    with parents, theirs:
+        if is_parent:
+            assert theirs.recv(1) == b""
+        else:
+            parents.send(b"x")
+            assert theirs.recv(1) == b"x"

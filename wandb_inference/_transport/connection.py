@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import socket
 import ssl
 import threading
@@ -22,10 +24,11 @@ PROBES = (("TCP_KEEPIDLE", 60), ("TCP_KEEPALIVE", 60), ("TCP_KEEPINTVL", 60), ("
 class Connection:
     """One connection. Each step takes its limit, and raises `ClockError` beyond it, `OSError` if it breaks."""
 
-    __slots__ = ("_socket",)
+    __slots__ = ("_pid", "_socket")
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
+        self._pid = os.getpid()
 
     @classmethod
     def open(cls, origin: Origin, limit: Limit) -> Connection:
@@ -79,6 +82,13 @@ class Connection:
             return self._socket.recv(READ_SIZE)
         except TimeoutError:
             raise ClockError(limit.clock) from None
+
+    def abort(self) -> None:
+        """Closes it in the middle of an answer, and wakes a thread that waits for more."""
+        if self._pid == os.getpid():  # after a fork it is the parent's, which goes on with it
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
 
     def close(self) -> None:
         """Closes it at once, without TLS's farewell: that would wait, and after a fork would end the parent's."""

@@ -178,7 +178,7 @@ class DirectExchange:
         if self._reader.done and self._reader.reusable and self._written:
             self._pool.put(self._origin, self._connection)
         else:
-            self._connection.close()
+            self._connection.abort()
 
     def _drain(self) -> None:
         limit = Limit(time.monotonic() + DRAIN_SECONDS, "read")
