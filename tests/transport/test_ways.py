@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import sys
+import threading
 import time
 from typing import Any
 
@@ -14,7 +15,7 @@ import httpx
 import pytest
 
 from wandb_inference._core.wire import Timeouts
-from wandb_inference._transport import async_connection, async_exchange, bridge, connection, routes, tls
+from wandb_inference._transport import async_connection, async_exchange, bridge, connection, exchange, routes, tls
 from wandb_inference._transport.clocks import ClockError, Clocks, Limit
 from wandb_inference._transport.http11 import ProtocolError
 from wandb_inference._transport.outcomes import Answer, NotSentError, chain, target_of, why, without_key
@@ -225,6 +226,12 @@ async def test_a_turn_given_and_cancelled_at_once() -> None:
         await waiting
 
     await asyncio.wait_for(pool.enter(clocks), 1)
+    late = Clocks(Timeouts(deadline=0.001))
+    await asyncio.sleep(0.01)
+    with pytest.raises(NotSentError):
+        await pool.enter(late)
+    pool.leave()
+    await asyncio.wait_for(pool.enter(clocks), 1)
 
 
 @pytest.mark.parametrize(("name", "value"), [("SSL_CERT_FILE", "/nowhere.pem"), ("SSL_CERT_FILE", __file__)])
@@ -277,3 +284,31 @@ def test_aborting_belongs_to_the_process(is_parent: bool, monkeypatch: pytest.Mo
         else:
             parents.send(b"x")
             assert theirs.recv(1) == b"x"
+
+
+def test_a_turn_given_and_interrupted_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that is interrupted in the moment its turn comes passes it on; one that comes too late gets none."""
+    pool = exchange.Pool(1)
+    clocks = Clocks(Timeouts())
+
+    class Interrupted(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            pool.leave()
+            raise KeyboardInterrupt
+
+    pool.enter(clocks)
+    with monkeypatch.context() as patch:
+        patch.setattr(exchange.threading, "Event", Interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            pool.enter(clocks)
+    pool.enter(clocks)
+    late = Clocks(Timeouts(deadline=0.001))
+    time.sleep(0.01)
+    with pytest.raises(NotSentError):
+        pool.enter(late)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Event, "wait", lambda self, timeout=None: (_ for _ in ()).throw(KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            pool.enter(clocks)
+    pool.leave()
+    pool.enter(clocks)

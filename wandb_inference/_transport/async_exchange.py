@@ -87,11 +87,13 @@ class AsyncPool:
         """Waits in line for a turn, which is counted in the deadline alone."""
         if self._turns.enter():
             return
+        try:
+            left = Limit(clocks.deadline, "deadline").left()
+        except ClockError as error:
+            raise NotSentError from error
         loop = asyncio.get_running_loop()
         waiter = _Waiter(loop)
         self._turns.wait(waiter)
-        limit = Limit(clocks.deadline, "deadline")
-        left = limit.left()
         timer = None if left is None else loop.call_later(left, _give_up, waiter)
         began = time.monotonic()
         try:

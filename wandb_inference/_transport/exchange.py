@@ -60,14 +60,23 @@ class Pool:
             self._turns.wait(waiter)
         began = time.monotonic()
         try:
-            waiter.called.wait(Limit(clocks.deadline, "deadline").left())
+            with contextlib.suppress(ClockError):
+                waiter.called.wait(Limit(clocks.deadline, "deadline").left())
+        except BaseException:
+            # Called and interrupted at once: the place goes on to the next, or it is lost for ever.
+            if self._step_out(waiter):
+                self.leave()
+            raise
         finally:
             clocks.queued += time.monotonic() - began
-            with self._lock:
-                waiter.gone = True
-                granted = waiter.granted
-        if not granted:
+        if not self._step_out(waiter):
             raise NotSentError from ClockError("deadline")
+
+    def _step_out(self, waiter: _Waiter) -> bool:
+        """Leaves the line; whether the turn had come."""
+        with self._lock:
+            waiter.gone = True
+            return waiter.granted
 
     def leave(self) -> None:
         """Ends a turn."""
