@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from raw_server import RawServer
 
 from wandb_inference import AsyncClient, Client
 from wandb_inference.testing import Emulator
@@ -57,6 +58,17 @@ def make(kind: Any, emulator: Emulator) -> Any:
         return kind(**{"api_key": KEY, "project": PROJECT, "base_url": emulator.base_url, **settings})
 
     return make
+
+
+@pytest.fixture
+def connect(kind: Any) -> Any:
+    """Makes a client of either kind for a raw server, without retries unless told otherwise."""
+
+    def connect(server: RawServer | str, **settings: Any) -> Any:
+        url = server if isinstance(server, str) else server.base_url
+        return kind(**{"api_key": KEY, "project": PROJECT, "base_url": url, "max_retries": 0, **settings})
+
+    return connect
 
 
 @pytest.fixture

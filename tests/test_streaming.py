@@ -47,16 +47,6 @@ DONE = b"data: [DONE]\n\n"
 GOOD = (piece("Hel"), piece("lo"), piece(finish="stop"), USAGE, DONE)
 
 
-@pytest.fixture
-def connect(kind: Any) -> Any:
-    """Makes a client of either kind for a raw server."""
-
-    def connect(server: RawServer, **settings: Any) -> Any:
-        return kind(**{"api_key": KEY, "project": PROJECT, "base_url": server.base_url, "max_retries": 0, **settings})
-
-    return connect
-
-
 async def read(client: Any, **params: Any) -> tuple[Any, list[str]]:
     """A stream read to its end, and its texts."""
     stream = await ask(client, stream=True, **params)

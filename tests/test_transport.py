@@ -36,17 +36,6 @@ COMPLETION = b'{"choices": [{"index": 0, "message": {"role": "assistant", "conte
 ANSWER = whole(COMPLETION)
 
 
-@pytest.fixture
-def connect(kind: Any) -> Any:
-    """Makes a client of either kind for a raw server."""
-
-    def connect(server: RawServer | str, **settings: Any) -> Any:
-        url = server if isinstance(server, str) else server.base_url
-        return kind(**{"api_key": KEY, "project": PROJECT, "base_url": url, "max_retries": 0, **settings})
-
-    return connect
-
-
 async def fails(client: Any, expected: type[APIError], **params: Any) -> Any:
     """The error of a call."""
     with pytest.raises(expected) as caught:

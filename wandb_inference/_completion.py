@@ -10,7 +10,7 @@ from typing_extensions import Unpack
 
 from ._client import new_settings
 from ._config import ApiKey
-from ._core.build import CHAT_PARAMS, Settings, unexpected_keyword
+from ._core.build import CHAT_PARAMS, ELSEWHERE, Settings, unexpected_keyword
 from ._core.flow import Quirks
 from ._streaming import AsyncStream, Stream
 from ._transport import AsyncTransport, Transport
@@ -28,12 +28,9 @@ _quirks: dict[str, Quirks] = {}
 
 _NAMED = ("api_key", "api_base", "model", "messages", "stream")
 _ELSEWHERE = {
+    **ELSEWHERE,
     "base_url": "did you mean 'api_base'?",
-    "num_retries": "did you mean 'max_retries'?",
-    "request_timeout": "did you mean 'timeout'?",
     "headers": "did you mean 'extra_headers'?",
-    "thinking": 'did you mean chat_template_kwargs={"enable_thinking": ...}?',
-    "enable_thinking": 'did you mean chat_template_kwargs={"enable_thinking": ...}?',
 }
 
 

@@ -216,6 +216,14 @@ class TestStreams:
         assert call.plain is not None
         assert json.loads(call.plain.body or b"")["stream_options"] == {"continuous": 1}
 
+    @pytest.mark.parametrize("options", [{}, None])
+    def test_written_once(self, options):
+        """Empty options are asked with as well, and stand in the body once."""
+        call = chat(stream=True, stream_options=options)
+
+        assert body(call)["stream_options"] == {"include_usage": True}
+        assert call.request.body.count(b'"stream_options"') == 1
+
     @pytest.mark.parametrize(
         ("options", "keep"), [({"include_usage": True}, True), ({}, False), (None, False), ("odd", False)]
     )

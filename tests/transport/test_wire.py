@@ -32,16 +32,6 @@ EVENTS = (
 )
 
 
-@pytest.fixture
-def connect(kind: Any) -> Any:
-    """Makes a client of either kind for a raw server."""
-
-    def connect(server: RawServer, **settings: Any) -> Any:
-        return kind(**{"api_key": KEY, "project": PROJECT, "base_url": server.base_url, "max_retries": 0, **settings})
-
-    return connect
-
-
 async def test_one_connection(client: Any, emulator: Emulator) -> None:
     """Calls and streams in a row use one connection, and say so."""
     for number in range(10):

@@ -36,16 +36,21 @@ _VALUE = re.compile(r"[\t\x20-\x7e]*")
 _OURS = frozenset({"connection", "content-length", "host", "transfer-encoding"})
 """Headers that say how the request is framed: a wrong one would break it, or slip a second one in."""
 
-# What users try to give to a call, and where it belongs.
-_ELSEWHERE = {
-    "api_key": "give it to the client: Client(api_key=...), or client.with_options(api_key=...)",
-    "base_url": "give it to the client: Client(base_url=...), or client.with_options(base_url=...)",
-    "api_base": "give it to the client: Client(base_url=...), or client.with_options(base_url=...)",
-    "default_headers": "did you mean 'extra_headers'?",
+# What other libraries call a call's parameters.
+ELSEWHERE = {
     "num_retries": "did you mean 'max_retries'?",
     "request_timeout": "did you mean 'timeout'?",
     "thinking": 'did you mean chat_template_kwargs={"enable_thinking": ...}?',
     "enable_thinking": 'did you mean chat_template_kwargs={"enable_thinking": ...}?',
+}
+
+# What users try to give to a call, and where it belongs.
+_ELSEWHERE = {
+    **ELSEWHERE,
+    "api_key": "give it to the client: Client(api_key=...), or client.with_options(api_key=...)",
+    "base_url": "give it to the client: Client(base_url=...), or client.with_options(base_url=...)",
+    "api_base": "give it to the client: Client(base_url=...), or client.with_options(base_url=...)",
+    "default_headers": "did you mean 'extra_headers'?",
 }
 
 # Parameters that can be given as any iterable; JSON and the check know lists.
@@ -135,13 +140,20 @@ def build_chat(
     request, key = _request(settings, "POST", "/chat/completions", params, body, id, stream=bool(stream))
     if stream and not asked:
         plain = request
-        usage = {"stream_options": {**options, "include_usage": True}}
-        request = request._replace(body=to_json({**body, **usage}))
+        request = request._replace(body=_asking(body, options, plain.body or b""))
     keep = bool(options.get("include_usage"))
     journal = Journal(_policy(settings, params))
     answers = cast("object", body.get("n"))  # not checked where it comes from extra_body
     count = answers if isinstance(answers, int) else 1
     return ChatCall(request, journal, key, plain, settings.quirks, keep, count)
+
+
+def _asking(body: Mapping[str, Any], options: Mapping[str, object], plain: bytes) -> bytes:
+    """The body of a request that asks for usage; `plain` is the one that does not."""
+    if "stream_options" in body:  # an empty one, too: no key may stand there twice
+        return to_json({**body, "stream_options": {**options, "include_usage": True}})
+    # Put on at the end: a long conversation or a picture is not written down twice.
+    return plain[:-1] + b',"stream_options":{"include_usage":true}}'
 
 
 def build_get(
@@ -195,10 +207,7 @@ def _request(
     }
     if body is not None:
         own["content-type"] = "application/json"
-    given = {
-        **_lower("default_headers", settings.headers),
-        **_lower("extra_headers", _mapping("extra_headers", params)),
-    }
+    given = {**settings.headers, **_lower("extra_headers", _mapping("extra_headers", params))}
     # A header of the caller's own takes the place of the setting, which is then not needed.
     config.require(key="authorization" not in given, project="openai-project" not in given)
     if config.project:

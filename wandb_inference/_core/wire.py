@@ -29,6 +29,11 @@ class Context(NamedTuple):
     key_source: str = ""
 
 
+def default_port(scheme: str) -> int:
+    """The port of a URL that names none."""
+    return 443 if scheme == "https" else 80
+
+
 def origin(url: str) -> tuple[str, str, int]:
     """Scheme, host and port (RFC 6454, 4): the port is the scheme's own where none is given.
 
@@ -36,7 +41,7 @@ def origin(url: str) -> tuple[str, str, int]:
         ValueError: It is no URL.
     """
     parts = urlsplit(url)
-    return parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    return parts.scheme, parts.hostname or "", parts.port or default_port(parts.scheme)
 
 
 class Request(NamedTuple):

@@ -103,7 +103,7 @@ class HttpxExchange:
 
     def read(self, stall: Limit | None) -> bytes:
         """The next bytes of the body; `b""` at the end. Between two of them the clocks are looked at, not within."""
-        limit = self._clocks.limit("read").earlier(stall) if stall else self._clocks.limit("read")
+        limit = self._clocks.limit("read").earlier(stall)
         limit.left()
         try:
             return next(self._pieces, b"")
@@ -148,7 +148,7 @@ class AsyncHttpxExchange:
         """The next bytes of the body; `b""` at the end."""
         import anyio
 
-        limit = self._clocks.limit("read").earlier(stall) if stall else self._clocks.limit("read")
+        limit = self._clocks.limit("read").earlier(stall)
         with anyio.move_on_after(limit.left()):
             try:
                 return await anext(self._pieces, b"")

@@ -37,16 +37,15 @@ class Clocks:
         """Seconds since the call began."""
         return time.monotonic() - self.started
 
-    def limit(self, clock: Clock, *, since: float | None = None) -> Limit:
-        """Until when a step may last.
+    def limit(self, clock: Clock) -> Limit:
+        """Until when a step that begins now may last.
 
         Args:
             clock: Which one limits it, besides the deadline: `write` counts as `read`.
-            since: When that one began; now by default.
         """
         timeouts = self.timeouts
         seconds = timeouts.stall if clock == "stall" else timeouts.connect if clock == "connect" else timeouts.read
-        due = None if seconds is None else (time.monotonic() if since is None else since) + seconds
+        due = None if seconds is None else time.monotonic() + seconds
         if self.deadline is not None and (due is None or self.deadline < due):
             return Limit(self.deadline, "deadline")
         return Limit(due, clock)
@@ -72,8 +71,8 @@ class Limit(NamedTuple):
             raise ClockError(self.clock)
         return left
 
-    def earlier(self, other: Limit) -> Limit:
-        """The stricter of two."""
-        if other.due is None or (self.due is not None and self.due <= other.due):
+    def earlier(self, other: Limit | None) -> Limit:
+        """The stricter of two, or this one where there is no other."""
+        if other is None or other.due is None or (self.due is not None and self.due <= other.due):
             return self
         return other

@@ -170,8 +170,8 @@ class DirectExchange:
                     self._decoder.end()
                 return b""
             if not raw:
-                limit = self._clocks.limit("read")
-                raw = self._reader.feed(self._connection.read(limit.earlier(stall) if stall else limit))
+                limit = self._clocks.limit("read").earlier(stall)
+                raw = self._reader.feed(self._connection.read(limit))
             body = self._decoder.feed(raw) if self._decoder is not None else raw
             if body:
                 return body

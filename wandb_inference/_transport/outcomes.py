@@ -12,7 +12,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from .._checks import shown_url
-from .._core.wire import Failure, Reply, Request
+from .._core.wire import Failure, Reply, Request, default_port, origin
 from ..exceptions import ConfigurationError
 from .clocks import ClockError, Clocks
 from .decoding import DecodingError
@@ -55,21 +55,22 @@ class Target(NamedTuple):
 @lru_cache(maxsize=256)
 def target_of(url: str) -> Target:
     """Origin, Host header and path with query."""
-    parts = urlsplit(url)
-    host = (parts.hostname or "").encode("idna").decode() if not url.isascii() else parts.hostname or ""
-    default = 443 if parts.scheme == "https" else 80
-    port = parts.port or default
+    scheme, host, port = origin(url)
+    if not host.isascii():
+        host = host.encode("idna").decode()
     shown = f"[{host}]" if ":" in host else host
+    parts = urlsplit(url)
     path = parts.path + (f"?{parts.query}" if parts.query else "")
-    return Target(Origin(parts.scheme, host, port), shown if port == default else f"{shown}:{port}", path or "/")
+    return Target(Origin(scheme, host, port), shown if port == default_port(scheme) else f"{shown}:{port}", path or "/")
 
 
 def wire_of(request: Request, key: str | None) -> bytes:
     """The request as it goes on the wire."""
-    headers = [("host", target_of(request.url).host), *request.headers.items()]
+    target = target_of(request.url)
+    headers = [("host", target.host), *request.headers.items()]
     if key is not None:
         headers.append(("authorization", f"Bearer {key}"))
-    return request_bytes(request.method, target_of(request.url).path, headers, request.body)
+    return request_bytes(request.method, target.path, headers, request.body)
 
 
 class Answer(NamedTuple):
