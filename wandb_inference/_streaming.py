@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
@@ -61,28 +60,27 @@ class Stream(Generic[T]):
         # A generator of its own for each loop: Python closes it when a `break` leaves the loop, and with it the stream.
         self._state.check_open()
         try:
-            while self._fill():
-                self._state.handed_over()
-                ready = cast("deque[T]", self._state.ready)
-                while ready:
-                    yield ready.popleft()
+            while True:
+                for chunk in self._state.arrived:
+                    yield cast("T", chunk)
+                if not self._read():
+                    return
         finally:
             self.close()
 
     def __next__(self) -> T:
-        if not self._fill():
-            raise StopIteration
-        self._state.handed_over()
-        return cast("T", self._state.ready.popleft())
+        while True:
+            for chunk in self._state.arrived:
+                return cast("T", chunk)
+            if not self._read():
+                raise StopIteration
 
-    def _fill(self) -> bool:
-        """Whether there is a chunk to hand over; waits until there is, or the end has come."""
+    def _read(self) -> bool:
+        """Whether more has arrived; waits until it has, or the end has come."""
         state = self._state
-        if state.ready:
-            return True
         try:
             # `close()` may come from another thread meanwhile.
-            while (body := self._body) is not None and not state.done:
+            if (body := self._body) is not None and not state.done:
                 flow = state.retry(self._clocks.elapsed)
                 if flow is not None:
                     body.close()
@@ -90,8 +88,7 @@ class Stream(Generic[T]):
                     state.restart(reply)
                     self._body = body = Body(reply, self._call.request, self._clocks)
                 state.take(body.read(state.had_data), self._clocks.elapsed)
-                if state.ready:
-                    return True
+                return True
         except BaseException:
             self.close()
             raise
@@ -104,7 +101,6 @@ class Stream(Generic[T]):
 
     def _close(self, *, drain: bool = False) -> None:
         body, self._body = self._body, None
-        self._state.ready.clear()
         self._state.close(self._clocks.elapsed)
         if body is not None:
             body.close(drain=drain)
@@ -160,28 +156,27 @@ class AsyncStream(Generic[T]):
         # A generator of its own for each loop: when a `break` leaves the loop, asyncio closes it, and the stream too.
         self._state.check_open()
         try:
-            while await self._fill():
-                self._state.handed_over()
-                ready = cast("deque[T]", self._state.ready)
-                while ready:
-                    yield ready.popleft()
+            while True:
+                for chunk in self._state.arrived:
+                    yield cast("T", chunk)
+                if not await self._read():
+                    return
         finally:
             await self.close()
 
     async def __anext__(self) -> T:
-        if not await self._fill():
-            raise StopAsyncIteration
-        self._state.handed_over()
-        return cast("T", self._state.ready.popleft())
+        while True:
+            for chunk in self._state.arrived:
+                return cast("T", chunk)
+            if not await self._read():
+                raise StopAsyncIteration
 
-    async def _fill(self) -> bool:
-        """Whether there is a chunk to hand over; waits until there is, or the end has come."""
+    async def _read(self) -> bool:
+        """Whether more has arrived; waits until it has, or the end has come."""
         state = self._state
-        if state.ready:
-            return True
         try:
             # `close()` may come from another task meanwhile.
-            while (body := self._body) is not None and not state.done:
+            if (body := self._body) is not None and not state.done:
                 flow = state.retry(self._clocks.elapsed)
                 if flow is not None:
                     await body.close()
@@ -189,8 +184,7 @@ class AsyncStream(Generic[T]):
                     state.restart(reply)
                     self._body = body = AsyncBody(reply, self._call.request, self._clocks)
                 state.take(await body.read(state.had_data), self._clocks.elapsed)
-                if state.ready:
-                    return True
+                return True
         except BaseException:
             await self.close()
             raise
@@ -203,7 +197,6 @@ class AsyncStream(Generic[T]):
 
     async def _close(self, *, drain: bool = False) -> None:
         body, self._body = self._body, None
-        self._state.ready.clear()
         self._state.close(self._clocks.elapsed)
         if body is not None:
             await body.close(drain=drain)

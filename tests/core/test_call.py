@@ -75,8 +75,8 @@ class TestFlow:
         data = b'data: {"choices": [{"delta": {}, "finish_reason": "stop"}]}\n\n'
         for answers, done in [(1, True), (2, False)]:
             parser = chat_call(answers=answers).parser(reply(b"", "text/event-stream"))
-            parser.feed(data)
-            parser.feed(b"")
+            list(parser.feed(data))
+            list(parser.feed(b""))
             assert parser.done is done
 
 

@@ -52,8 +52,8 @@ def said(text, finish=None, index=0):
 def whole(data, kind: str | None = SSE, **options):
     """The parser after all of the bytes, and what it handed over."""
     found = parser(kind, **options)
-    chunks = found.feed(data)
-    return found, chunks + found.feed(b"")
+    chunks = list(found.feed(data))
+    return found, [*chunks, *found.feed(b"")]
 
 
 USAGE = {"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}}
@@ -120,10 +120,10 @@ class TestGoodEnds:
     def test_nothing_after_the_end(self):
         """What comes after [DONE] is not read."""
         found = parser()
-        found.feed(GOOD)
+        list(found.feed(GOOD))
 
-        assert found.feed(sse(said("more"))) == []
-        assert found.feed(b"") == []
+        assert list(found.feed(sse(said("more")))) == []
+        assert list(found.feed(b"")) == []
         assert found.accumulator.text == "hello"
 
     def test_invalid_utf8(self):
@@ -164,9 +164,9 @@ class TestGoodEnds:
         """Data events count, comments and empty ones don't."""
         found = parser()
 
-        found.feed(b": one\n\n: two\n\ndata:\n\n")
+        list(found.feed(b": one\n\n: two\n\ndata:\n\n"))
         assert found.events == 0
-        found.feed(sse(said("a"), USAGE))
+        list(found.feed(sse(said("a"), USAGE)))
         assert found.events == 2
 
 
@@ -222,13 +222,13 @@ class TestErrorsInside:
         """An error object of any shape has its class, after the chunks before it."""
         found = parser()
 
-        chunks = found.feed(before + event + sse(value) + sse(said("never")))
+        chunks = list(found.feed(before + event + sse(value) + sse(said("never"))))
 
         assert [chunk.text for chunk in chunks] == (["a"] if before else [])
         assert type(found.error) is cls
         assert not found.done
         assert found.error.request_id == "r"
-        assert found.feed(sse(said("more"))) == []
+        assert list(found.feed(sse(said("more")))) == []
 
     @pytest.mark.parametrize(
         ("event", "message"),
@@ -335,8 +335,8 @@ class TestBadEnds:
         """Of a body without events at most its first part is kept."""
         found = parser("text/plain")
         for _ in range(100):
-            found.feed(b"x" * 1024)
-        found.feed(b"")
+            list(found.feed(b"x" * 1024))
+        list(found.feed(b""))
 
         assert isinstance(found.error, APIResponseValidationError)
         assert len(found.error.body) == 2048
@@ -353,7 +353,7 @@ class TestTooLarge:
         """It is an interrupted stream, after the chunks before it."""
         found = parser()
 
-        chunks = found.feed(sse(said("a")) + b"data: " + b"x" * 300)
+        chunks = list(found.feed(sse(said("a")) + b"data: " + b"x" * 300))
 
         assert [chunk.text for chunk in chunks] == ["a"]
         assert type(found.error) is StreamInterruptedError
@@ -363,8 +363,8 @@ class TestTooLarge:
         """After [DONE] or an error it does not matter."""
         good, bad = parser(), parser()
 
-        good.feed(sse(said("a"), b"[DONE]") + b"x" * 300)
-        bad.feed(sse({"error": {"message": "m", "code": 429}}) + b"x" * 300)
+        list(good.feed(sse(said("a"), b"[DONE]") + b"x" * 300))
+        list(bad.feed(sse({"error": {"message": "m", "code": 429}}) + b"x" * 300))
 
         assert good.done
         assert good.error is None
@@ -379,7 +379,7 @@ class TestBroken:
     def test_in_the_middle(self):
         """That is an interrupted stream, whose cause is the transport's."""
         found = parser()
-        found.feed(sse(said("a")))
+        list(found.feed(sse(said("a"))))
 
         found.fail(self.CUT)
 
@@ -390,7 +390,7 @@ class TestBroken:
     def test_after_every_answer(self):
         """If only [DONE] is missing, the stream has ended well."""
         found = parser()
-        found.feed(sse(said("a", "stop")))
+        list(found.feed(sse(said("a", "stop"))))
 
         found.fail(self.CUT)
 
@@ -400,7 +400,7 @@ class TestBroken:
     def test_by_a_clock(self):
         """A clock that ran out is a timeout."""
         found = parser()
-        found.feed(sse(said("a")))
+        list(found.feed(sse(said("a"))))
 
         found.fail(self.CUT._replace(clock="stall"))
 
@@ -415,8 +415,8 @@ def test_any_bytes(pieces):
     """Whatever comes, the stream has either ended well or has an error of ours."""
     found = parser()
     for piece in pieces:
-        found.feed(piece)
-    found.feed(b"")
+        list(found.feed(piece))
+    list(found.feed(b""))
 
     assert found.done != isinstance(found.error, APIError)
 

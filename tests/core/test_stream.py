@@ -5,6 +5,7 @@ import pickle
 
 import pytest
 
+from wandb_inference._core.accumulate import ChatAccumulator
 from wandb_inference._core.call import ChatCall
 from wandb_inference._core.flow import Journal, Quirks
 from wandb_inference._core.retry import RetryPolicy
@@ -29,6 +30,12 @@ def stream(retries=2, keep_usage=False):
     return StreamState(ChatCall(REQUEST, journal, "key", None, Quirks(), keep_usage, answers=1), reply())
 
 
+def take(state, read, elapsed):
+    """What a read hands over, as a loop over the stream takes it."""
+    state.take(read, elapsed)
+    return list(state.arrived)
+
+
 def event(finish=None, usage=None, **delta):
     chunk = {"choices": [{"delta": delta, "finish_reason": finish}], "usage": usage}
     return b"data: " + json.dumps(chunk).encode() + b"\n\n"
@@ -42,15 +49,15 @@ def test_a_good_stream():
     """Chunks wait to be handed over; text, usage and timings are there at the end."""
     state = stream()
 
-    state.take(event(role="assistant", content=""), 1.0)
-    state.take(event(content="a"), 2.0)
-    state.take(event(content="b", finish="stop", usage=USAGE) + DONE, 4.0)
+    take(state, event(role="assistant", content=""), 1.0)
+    take(state, event(content="a"), 2.0)
+    chunks = take(state, event(content="b") + event(content="c", finish="stop", usage=USAGE) + DONE, 4.0)
     state.close(4.0)
 
-    assert [chunk.text for chunk in state.ready] == ["", "a", "b"]
+    assert [chunk.text for chunk in chunks] == ["b", "c"]
     assert state.done
     assert state.retry(4.0) is None
-    assert state.text == "ab"
+    assert state.text == "abc"
     assert state.usage is not None
     assert state.usage.completion_tokens == 5
     meta = state.meta
@@ -66,10 +73,10 @@ def test_the_first_token(delta):
     """Text, thinking and tool calls count as the first token; a role does not."""
     state = stream()
 
-    state.take(event(role="assistant"), 1.0)
+    take(state, event(role="assistant"), 1.0)
     assert state.meta.to_first_token is None
-    state.take(event(**delta), 2.0)
-    state.take(event(**delta), 3.0)
+    take(state, event(**delta), 2.0)
+    take(state, event(**delta), 3.0)
 
     assert state.meta.to_first_token == 2.0
 
@@ -77,21 +84,33 @@ def test_the_first_token(delta):
 def test_while_it_runs():
     """Before the end there are no total and no usage, and the text so far."""
     state = stream()
-    state.take(event(content="a"), 1.0)
+    take(state, event(content="a"), 1.0)
 
     assert (state.meta.total, state.meta.completion_tokens, state.usage, state.text) == (None, None, None, "a")
     assert not state.done
 
 
 def test_closed_early():
-    """A stream that was left keeps its text, and the time of its first close."""
+    """A stream that was left keeps what had arrived, taken or not, and the time of its first close."""
     state = stream()
-    state.take(event(content="a"), 1.0)
+    state.take(event(content="a") + event(content="b"), 1.0)
+    assert next(state.arrived).text == "a"
 
     state.close(2.0)
     state.close(9.0)
 
-    assert (state.text, state.meta.total) == ("a", 2.0)
+    assert (state.text, state.meta.total) == ("ab", 2.0)
+    assert not list(state.arrived)
+
+
+def test_closed_while_a_chunk_is_read(monkeypatch):
+    """A close from elsewhere, in the middle of a chunk, leaves that chunk to the loop that reads it."""
+    state = stream()
+    monkeypatch.setattr(ChatAccumulator, "add", lambda *_: state.close(2.0))
+    state.take(event(content="a"), 1.0)
+
+    assert [chunk.text for chunk in state.arrived] == ["a"]
+    assert state.meta.total == 2.0
 
 
 @pytest.mark.parametrize(
@@ -103,7 +122,7 @@ def test_what_feeds_the_stall_clock(data, had_data):
     state = stream()
     assert state.had_data
 
-    state.take(data, 1.0)
+    take(state, data, 1.0)
 
     assert state.had_data is had_data
 
@@ -114,15 +133,15 @@ class TestBroken:
     def test_before_the_first_chunk(self):
         """It is tried again like any request, and the new reply takes its place."""
         state = stream()
-        state.take(event(role="assistant"), 0.8)
-        state.take(CUT, 1.0)
+        take(state, b": wait\n\n", 0.8)
+        take(state, CUT, 1.0)
 
         flow = state.retry(1.0)
 
         assert flow is not None
         assert next(flow).wait == 0.5
         state.restart(reply("second"))
-        assert not state.ready
+        assert not list(state.arrived)
         assert state.text == ""
         assert state.meta.request_id == "second"
         assert state.retry(2.0) is None
@@ -130,18 +149,17 @@ class TestBroken:
     def test_first_token_of_the_second(self):
         """The first token is the second stream's."""
         state = stream()
-        state.take(event(content="a"), 0.8)
-        state.take(CUT, 1.0)
+        take(state, CUT, 1.0)
         state.restart(reply())
 
         assert state.meta.to_first_token is None
-        state.take(event(content="a"), 3.0)
+        take(state, event(content="a"), 3.0)
         assert state.meta.to_first_token == 3.0
 
     def test_no_attempts_left(self):
         """Without retries the error is the caller's, with the attempts and nothing partial."""
         state = stream(retries=0)
-        state.take(CUT, 1.0)
+        take(state, CUT, 1.0)
         flow = state.retry(1.0)
         assert flow is not None
 
@@ -156,9 +174,8 @@ class TestBroken:
     def test_after_the_first_chunk(self):
         """It is never tried again: the error carries what had arrived, and pickles with it."""
         state = stream()
-        state.take(event(content="so ", usage=USAGE) + event(content="far"), 1.0)
-        state.handed_over()
-        state.take(CUT, 2.0)
+        take(state, event(content="so ", usage=USAGE) + event(content="far"), 1.0)
+        take(state, CUT, 2.0)
 
         with pytest.raises(StreamInterruptedError) as caught:
             state.retry(2.0)
@@ -174,9 +191,8 @@ class TestBroken:
     def test_error_event(self):
         """An error object inside has its class, and the same attributes."""
         state = stream()
-        state.take(event(content="a"), 1.0)
-        state.handed_over()
-        state.take(b'data: {"error": {"message": "slow down", "code": 429}}\n\n', 2.0)
+        take(state, event(content="a"), 1.0)
+        take(state, b'data: {"error": {"message": "slow down", "code": 429}}\n\n', 2.0)
 
         with pytest.raises(RateLimitError) as caught:
             state.retry(2.0)
@@ -187,9 +203,8 @@ class TestBroken:
     def test_by_a_clock(self):
         """A stall is a timeout with what had arrived."""
         state = stream()
-        state.take(event(content="a"), 1.0)
-        state.handed_over()
-        state.take(CUT._replace(clock="stall"), 121.0)
+        take(state, event(content="a"), 1.0)
+        take(state, CUT._replace(clock="stall"), 121.0)
 
         with pytest.raises(APITimeoutError) as caught:
             state.retry(121.0)
@@ -199,9 +214,8 @@ class TestBroken:
     def test_cut_after_the_answer(self):
         """A cut after every finish_reason is no error."""
         state = stream()
-        state.take(event(content="a", finish="stop"), 1.0)
-        state.handed_over()
-        state.take(CUT, 2.0)
+        take(state, event(content="a", finish="stop"), 1.0)
+        take(state, CUT, 2.0)
 
         assert state.retry(2.0) is None
         assert state.done
@@ -214,7 +228,7 @@ class TestSecondLoop:
         """Before its end a stream can be looped over, and after a good end once more: there is nothing left."""
         state = stream()
         state.check_open()
-        state.take(event(content="a", finish="stop") + DONE, 1.0)
+        take(state, event(content="a", finish="stop") + DONE, 1.0)
         state.close(1.0)
 
         state.check_open()
@@ -224,8 +238,7 @@ class TestSecondLoop:
     def test_after_an_early_close(self):
         """A stream that was left before its end says so, with what had arrived, instead of passing for an empty one."""
         state = stream()
-        state.take(event(content="a"), 1.0)
-        state.handed_over()
+        take(state, event(content="a"), 1.0)
         state.close(2.0)
 
         with pytest.raises(StreamInterruptedError, match="closed before its end") as caught:
@@ -248,9 +261,8 @@ class TestSecondLoop:
     def test_after_an_error(self):
         """A stream that broke raises its error again."""
         state = stream()
-        state.take(event(content="a"), 1.0)
-        state.handed_over()
-        state.take(b'data: {"error": {"message": "slow down", "code": 429}}\n\n', 2.0)
+        take(state, event(content="a"), 1.0)
+        take(state, b'data: {"error": {"message": "slow down", "code": 429}}\n\n', 2.0)
         with pytest.raises(RateLimitError) as first:
             state.retry(2.0)
 

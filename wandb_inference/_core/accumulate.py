@@ -6,10 +6,11 @@ import json
 from typing import Any
 
 from ..types import ChatCompletion, ChatCompletionChunk, CompletionUsage
-from ..types.chunk import ChunkChoice, FunctionCallDelta, ToolCallDelta
+from ..types.chunk import ChunkChoice, Delta, FunctionCallDelta, ToolCallDelta
 from .reading import mend
 
 _THINKING = ("reasoning", "reasoning_content")
+_TEXT_ALONE = {"content"}
 
 
 class _Call:
@@ -80,17 +81,29 @@ class _Answer:
 
     def add(self, choice: ChunkChoice) -> None:
         delta = choice.delta
-        if delta.content is not None:
+        # Most deltas hold text alone: one look at the names that came, instead of one at each field.
+        if delta.__pydantic_fields_set__ != _TEXT_ALONE:
+            self._add_rest(delta)
+        elif delta.content is not None:
             self.content.append(delta.content)
         if choice.finish_reason is not None:
             self.finish_reason = choice.finish_reason
+        if choice.logprobs is not None:
+            self._add_logprobs(choice)
+        if choice.token_ids is not None:
+            self.token_ids = self.token_ids or []
+            self.token_ids.extend(choice.token_ids)
+        if choice.__pydantic_extra__:
+            self.extra.update(choice.__pydantic_extra__)
+
+    def _add_rest(self, delta: Delta) -> None:
+        if delta.content is not None:
+            self.content.append(delta.content)
+        if delta.__pydantic_extra__:
+            self._add_extra(delta.__pydantic_extra__)
         if delta.tool_calls:
             for call in delta.tool_calls:
                 self._call_for(call)
-        if choice.logprobs is not None:
-            self._add_logprobs(choice)
-        if delta.__pydantic_extra__:
-            self._add_extra(delta.__pydantic_extra__)
         if delta.role:
             self.role = delta.role
         if delta.refusal is not None:
@@ -98,11 +111,6 @@ class _Answer:
         if delta.function_call is not None:
             self.function_call = self.function_call or _Call(None)
             self.function_call.add(delta.function_call)
-        if choice.token_ids is not None:
-            self.token_ids = self.token_ids or []
-            self.token_ids.extend(choice.token_ids)
-        if choice.__pydantic_extra__:
-            self.extra.update(choice.__pydantic_extra__)
 
     def _add_extra(self, extra: dict[str, Any]) -> None:
         for name, value in extra.items():
@@ -188,7 +196,8 @@ class ChatAccumulator:
 
     def add(self, chunk: ChatCompletionChunk) -> None:
         """Takes the next chunk: appends to lists, parses nothing."""
-        for choice in chunk.choices:
+        choices = chunk.choices
+        for choice in choices:
             answer = self._answers.get(choice.index)
             if answer is None:
                 answer = self._answers[choice.index] = _Answer()
@@ -196,7 +205,7 @@ class ChatAccumulator:
             answer.add(choice)
         if chunk.usage is not None:
             self.usage = chunk.usage
-        if not chunk.choices:
+        if not choices:
             self._add_head(chunk)
 
     def _add_head(self, chunk: ChatCompletionChunk) -> None:

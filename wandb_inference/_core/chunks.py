@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -21,8 +21,8 @@ _validate: Callable[[bytes], ChatCompletionChunk] = ChatCompletionChunk.__pydant
 class ChunkParser:
     """Turns the bytes of one stream into chunks, and tells a good end from a bad one.
 
-    `feed` gives the chunks that may be handed over; after that `error` or `done` says whether more can come. So the
-    chunks before an error reach the caller first.
+    `feed` gives the chunks that may be handed over; after the last of them `error` or `done` says whether more can
+    come. So the chunks before an error reach the caller first.
 
     Args:
         reply: The answer whose body this is.
@@ -41,6 +41,10 @@ class ChunkParser:
         self.accumulator = ChatAccumulator()
         self.events = 0
         """Data events so far: comments don't count."""
+        self.given = 0
+        """Chunks handed over so far."""
+        self.first_token: float | None = None
+        """Seconds from the call's beginning to the first chunk with text, thinking or a tool call."""
         self.done = False
         """Whether the stream ended well."""
         self.error: APIError | None = None
@@ -50,23 +54,28 @@ class ChunkParser:
     def _over(self) -> bool:
         return self.done or self.error is not None
 
-    def feed(self, data: bytes) -> list[ChatCompletionChunk]:
-        """The chunks completed by these bytes; `b""` is the end of the body. None after an error or a good end."""
+    def feed(self, data: bytes, elapsed: float = 0.0) -> Iterator[ChatCompletionChunk]:
+        """The chunks completed by these bytes, each read when it is taken. None after an error or a good end.
+
+        Whoever feeds on takes them all first: what is not taken is not read, and counts nowhere.
+
+        Args:
+            data: What a read brought; `b""` is the end of the body.
+            elapsed: Seconds since the call began.
+        """
         if self._over:
-            return []
+            return iter(())
         if not data:
-            return self._end()
+            return self._end(elapsed)
         if not self.events and len(self._beginning) < MAX_ERROR_BODY:
             self._beginning += data
+        plain = self._decoder.feed_plain(data)
+        if plain is not None:
+            return self._read(plain, elapsed)
         try:
-            events = self._decoder.feed(data)
+            return self._read_events(self._decoder.feed(data), elapsed)
         except EventTooLargeError as error:
-            events = list(error.events)
-            chunks = self._read(events)
-            if not self._over:
-                self.error = StreamInterruptedError(str(error))
-            return chunks
-        return self._read(events)
+            return self._read_events(error.events, elapsed, str(error))
 
     def fail(self, failure: Failure) -> None:
         """The body broke off. If every answer had ended, only the terminator is missing, and that counts as done."""
@@ -81,18 +90,40 @@ class ChunkParser:
             )
             self.error.__cause__ = failure.cause
 
-    def _read(self, events: list[ServerSentEvent]) -> list[ChatCompletionChunk]:
-        chunks: list[ChatCompletionChunk] = []
-        accumulator = self.accumulator
-        keep_usage = self._keep_usage
+    def _read_events(
+        self, events: Iterable[ServerSentEvent], elapsed: float, too_large: str = ""
+    ) -> Iterator[ChatCompletionChunk]:
         for event in events:
-            raw = event.raw
+            if event.event == "error":
+                self._take_error(event)
+            else:
+                yield from self._read((event.raw,), elapsed)
+            if self._over:
+                return
+        if too_large:
+            self.error = StreamInterruptedError(too_large)
+
+    def _take_error(self, event: ServerSentEvent) -> None:
+        try:
+            self.accumulator.add(read_model(ChatCompletionChunk, event.raw))
+        except UnreadableError:
+            value = _json_or_none(event.raw)
+            self.error = self._server_error(value if is_error_object(value) else event.data)
+        else:
+            self.error = self._server_error(read_json(event.raw))
+
+    def _read(self, events: Iterable[bytes], elapsed: float) -> Iterator[ChatCompletionChunk]:
+        # One by one: a chunk that is dropped before the next is read costs the garbage collector nothing, and a stream
+        # that is left after its first chunk has not paid for the others.
+        add = self.accumulator.add
+        keep_usage = self._keep_usage
+        for raw in events:
             if not raw.startswith(b"{"):
                 word = raw.strip()
                 if word == b"[DONE]":
                     self.done = True
-                    break
-                if not word and event.event != "error":
+                    return
+                if not word:
                     continue
             self.events += 1
             try:
@@ -102,22 +133,24 @@ class ChunkParser:
                 try:
                     chunk = read_model(ChatCompletionChunk, raw)
                 except UnreadableError as error:
-                    self.error = self._unreadable(event, str(error))
-                    break
+                    self.error = self._unreadable(raw, str(error))
+                    return
             extra = chunk.__pydantic_extra__
-            if (extra or event.event == "error") and self._is_error(event, chunk, extra or {}):
+            if extra and self._is_error(chunk, extra):
                 if chunk.choices:
-                    accumulator.add(chunk)
+                    add(chunk)
                 self.error = self._server_error(read_json(raw))
-                break
-            accumulator.add(chunk)
+                return
+            add(chunk)
             if chunk.choices or keep_usage:
-                chunks.append(chunk)
-        return chunks
+                self.given += 1
+                if self.first_token is None and _says_something(chunk):
+                    self.first_token = elapsed
+                yield chunk
 
     @staticmethod
-    def _is_error(event: ServerSentEvent, chunk: ChatCompletionChunk, extra: Mapping[str, Any]) -> bool:
-        if event.event == "error" or extra.get("error") or chunk.object == "error":
+    def _is_error(chunk: ChatCompletionChunk, extra: Mapping[str, Any]) -> bool:
+        if extra.get("error") or chunk.object == "error":
             return True
         return chunk.usage is None and is_error_object({**extra, "choices": chunk.choices})
 
@@ -126,26 +159,23 @@ class ChunkParser:
             value, self._request.context, headers=self._reply.headers, request_id=self._reply.request_id
         )
 
-    def _unreadable(self, event: ServerSentEvent, reason: str) -> APIError:
-        value = _json_or_none(event.raw)
+    def _unreadable(self, raw: bytes, reason: str) -> APIError:
+        value = _json_or_none(raw)
         if is_error_object(value):
             return self._server_error(value)
-        if event.event == "error":
-            return self._server_error(event.data)
         return StreamInterruptedError(
-            f"an event of the stream can't be read: {reason}; it begins {event.data[:200]!r}",
+            f"an event of the stream can't be read: {reason}; it begins {raw.decode('utf-8', 'replace')[:200]!r}",
             hint="What had arrived is on `.partial` and `.text`.",
         )
 
-    def _end(self) -> list[ChatCompletionChunk]:
-        chunks: list[ChatCompletionChunk] = []
+    def _end(self, elapsed: float) -> Iterator[ChatCompletionChunk]:
         if self._decoder.pending:
             # Some servers leave out the blank line after the last event.
-            chunks = self._read(self._decoder.feed(b"\n\n"))
+            yield from self._read_events(self._decoder.feed(b"\n\n"), elapsed)
             if isinstance(self.error, StreamInterruptedError):
                 self.error = None  # not bad JSON, but an event that was cut
         if self._over:
-            return chunks
+            return
         if self.accumulator.is_finished(self._answers):
             self.done = True
         elif self.events:
@@ -155,7 +185,6 @@ class ChunkParser:
             )
         else:
             self.error = self._no_stream()
-        return chunks
 
     def _no_stream(self) -> APIError:
         """The exception for a body in which there was not one event."""
@@ -167,6 +196,10 @@ class ChunkParser:
         if is_error_object(value):
             return self._server_error(value)
         return unexpected_body(self._reply, self._request, self._beginning, "a stream")
+
+
+def _says_something(chunk: ChatCompletionChunk) -> bool:
+    return any(choice.delta.content or choice.delta.tool_calls or choice.delta.reasoning for choice in chunk.choices)
 
 
 def _json_or_none(data: bytes) -> object:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
+import contextlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..exceptions import APIError, StreamInterruptedError
@@ -25,17 +26,19 @@ class StreamState:
     def __init__(self, call: ChatCall, reply: Reply) -> None:
         self._call = call
         self._open(reply)
-        self._handed_over = False
-        self._to_first_token: float | None = None
         self._total: float | None = None
 
     def _open(self, reply: Reply) -> None:
         self._reply = reply
         self._parser = self._call.parser(reply)
-        self.ready: deque[ChatCompletionChunk] = deque()
-        """Chunks that can be handed over."""
-        self.had_data = True
+        self.arrived: Iterator[ChatCompletionChunk] = iter(())
+        """Chunks that can be handed over; all are taken before more is read."""
+        self._before = -1
+
+    @property
+    def had_data(self) -> bool:
         """Whether what was read last held a data event: comments feed no stall clock."""
+        return self._parser.events > self._before
 
     @property
     def done(self) -> bool:
@@ -44,21 +47,11 @@ class StreamState:
 
     def take(self, read: bytes | Failure, elapsed: float) -> None:
         """Takes what a read brought, `elapsed` seconds after the call began."""
-        parser = self._parser
         if isinstance(read, Failure):
-            parser.fail(read)
-            return
-        before = parser.events
-        chunks = parser.feed(read)
-        self.had_data = parser.events > before
-        if chunks:
-            self.ready.extend(chunks)
-            if self._to_first_token is None and any(_says_something(chunk) for chunk in chunks):
-                self._to_first_token = elapsed
-
-    def handed_over(self) -> None:
-        """A chunk has reached the caller: from now on a broken stream is theirs to see."""
-        self._handed_over = True
+            self._parser.fail(read)
+        else:
+            self._before = self._parser.events
+            self.arrived = self._parser.feed(read, elapsed)
 
     def check_open(self) -> None:
         """Return if a loop over the stream can say the truth: it goes on, or it has come to its good end.
@@ -83,14 +76,14 @@ class StreamState:
         error = self._parser.error
         if error is None:
             return None
-        if not self._handed_over:
+        if not self._parser.given:
             return self._call.flow(Broken(error, elapsed))
         self.close(elapsed)
         raise self._finished(error)
 
     def _finished(self, error: APIError) -> APIError:
         """The error with what had arrived."""
-        if self._handed_over:
+        if self._parser.given:
             error.partial = self._parser.accumulator.snapshot()
         error.attempts = tuple(self._call.journal.records)
         error.meta = self.meta
@@ -98,11 +91,13 @@ class StreamState:
 
     def restart(self, reply: Reply) -> None:
         """The new reply takes the place of the one that broke."""
-        self._to_first_token = None
         self._open(reply)
 
     def close(self, elapsed: float) -> None:
-        """The stream is over, `elapsed` seconds after the call began."""
+        """The stream is over, `elapsed` seconds after the call began; what has arrived is read, but not handed over."""
+        with contextlib.suppress(ValueError):  # a loop in another thread is about to take one
+            for _ in self.arrived:
+                pass
         if self._total is None:
             self._total = elapsed
 
@@ -122,11 +117,7 @@ class StreamState:
         usage = self.usage
         return self._call.meta(
             self._reply,
-            to_first_token=self._to_first_token,
+            to_first_token=self._parser.first_token,
             total=self._total,
             completion_tokens=usage.completion_tokens if usage else None,
         )
-
-
-def _says_something(chunk: ChatCompletionChunk) -> bool:
-    return any(choice.delta.content or choice.delta.tool_calls or choice.delta.reasoning for choice in chunk.choices)
