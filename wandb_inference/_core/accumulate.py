@@ -79,13 +79,15 @@ class _Answer:
         self.message_extra: dict[str, Any] = {}
         self.extra: dict[str, Any] = {}
 
-    def add(self, choice: ChunkChoice) -> None:
-        delta = choice.delta
+    def add_delta(self, delta: Delta) -> None:
         # Most deltas hold text alone: one look at the names that came, instead of one at each field.
         if delta.__pydantic_fields_set__ != _TEXT_ALONE:
             self._add_rest(delta)
         elif delta.content is not None:
             self.content.append(delta.content)
+
+    def add(self, choice: ChunkChoice) -> None:
+        self.add_delta(choice.delta)
         if choice.finish_reason is not None:
             self.finish_reason = choice.finish_reason
         if choice.logprobs is not None:
@@ -207,6 +209,10 @@ class ChatAccumulator:
             self.usage = chunk.usage
         if not choices:
             self._add_head(chunk)
+
+    def add_delta(self, index: int, delta: Delta) -> None:
+        """Takes the next chunk of an answer that has begun, where it holds nothing new but its delta."""
+        self._answers[index].add_delta(delta)
 
     def _add_head(self, chunk: ChatCompletionChunk) -> None:
         for name in ("id", "created", "model", "system_fingerprint", "service_tier", "prompt_token_ids"):

@@ -13,6 +13,7 @@ from .accumulate import ChatAccumulator
 from .errors import MAX_ERROR_BODY, connection_error, is_error_object, read_object, stream_error
 from .reading import UnreadableError, read_json, read_model
 from .sse import EventTooLargeError, ServerSentEvent, SSEDecoder
+from .template import ChunkTemplate
 from .wire import Failure, Reply, Request
 
 _validate: Callable[[bytes], ChatCompletionChunk] = ChatCompletionChunk.__pydantic_validator__.validate_json
@@ -37,6 +38,7 @@ class ChunkParser:
         self._keep_usage = keep_usage
         self._answers = answers
         self._decoder = SSEDecoder()
+        self._template = ChunkTemplate()
         self._beginning = b""
         self.accumulator = ChatAccumulator()
         self.events = 0
@@ -116,8 +118,18 @@ class ChunkParser:
         # One by one: a chunk that is dropped before the next is read costs the garbage collector nothing, and a stream
         # that is left after its first chunk has not paid for the others.
         add = self.accumulator.add
+        template = self._template
         keep_usage = self._keep_usage
         for raw in events:
+            chunk = template.read(raw)
+            if chunk is not None:
+                self.events += 1
+                self.accumulator.add_delta(template.index, chunk.choices[0].delta)
+                self.given += 1
+                if self.first_token is None and _says_something(chunk):
+                    self.first_token = elapsed
+                yield chunk
+                continue
             if not raw.startswith(b"{"):
                 word = raw.strip()
                 if word == b"[DONE]":
@@ -142,6 +154,7 @@ class ChunkParser:
                 self.error = self._server_error(read_json(raw))
                 return
             add(chunk)
+            template.learn(raw, chunk)
             if chunk.choices or keep_usage:
                 self.given += 1
                 if self.first_token is None and _says_something(chunk):
