@@ -1,112 +1,122 @@
-"""Servers and clients in virtual time: what a window does, without a clock and without waiting."""
+"""Servers and clients in virtual time: what adaptive concurrency comes to, without a clock and without waiting."""
 
 from __future__ import annotations
 
 import heapq
-from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from itertools import count
 from random import Random
-from typing import NamedTuple
 
-from wandb_inference._core.adaptive import Verdict, Window
+from wandb_inference._core.adaptive import Ticket
+from wandb_inference._core.retry import RetryPolicy
+from wandb_inference._transport.lanes import Lane, Waiter
+from wandb_inference.exceptions import ConcurrencyLimitError
 
-Latency = Callable[[Random, int], float]
-"""Seconds of an answer, from chance and from the number of calls that the server has with it."""
-
-
-class Ended(NamedTuple):
-    """What a simulation came to."""
-
-    seconds: float
-    refused: int
-    finished: list[float]
-    """When each call was answered, in this order."""
-    limits: list[int]
-    """The window after each answer."""
-    failed: int
-    """Calls that were refused with a window of 1 as often as there are retries."""
-    waited: list[int]
-    """By how many other calls each call was overtaken."""
+REFUSAL = ConcurrencyLimitError("concurrency limit reached", status_code=429)
+REFUSAL_SECONDS = 0.02
 
 
-def run(
-    calls: int,
-    capacity: Callable[[float], float],
-    latency: Latency,
-    *,
-    seed: int = 0,
-    refusal_seconds: float = 0.02,
-    most: int = 1000,
-    window: Window | None = None,
-    retries: int = 2,
-) -> Ended:
-    """So many calls at once through one window, to a server that refuses beyond its capacity at the time."""
-    chance = Random(seed)
-    window = window or Window(most)
-    events: list[tuple[float, int, Callable[[], None]]] = []
-    order = count()
-    now = 0.0
-    busy = 0
-    refused = failed = 0
-    returning: deque[tuple[int, int, int]] = deque()
-    fresh = deque((call, 0, 0) for call in range(calls))
-    finished: list[float] = []
-    limits: list[int] = []
-    ended: list[int] = []
+@dataclass
+class Call:
+    """One call on its way, and the bell that rings when its turn has come."""
 
-    def later(seconds: float, what: Callable[[], None]) -> None:
-        heapq.heappush(events, (now + seconds, next(order), what))
+    number: int
+    world: World
+    waiter: Waiter[Call] | None = None
+    refusals: int = 0
+    retries: int = 0
 
-    def pump() -> None:
-        nonlocal busy
-        while returning or fresh:
-            ticket = window.enter()
-            if ticket is None:
-                return
-            call, refusals, used = (returning or fresh).popleft()
-            if busy >= capacity(now):
-                later(refusal_seconds, lambda t=ticket, c=call, r=refusals, u=used: turned_away(t, c, r, u))
-            else:
-                busy += 1
-                seconds = latency(chance, busy)
-                later(seconds, lambda t=ticket, c=call, s=seconds: answered(t, c, s))
+    def set(self) -> None:
+        """The turn has come."""
+        assert self.waiter is not None
+        ticket = self.waiter.ticket
+        assert ticket is not None
+        self.world.send(self, ticket)
 
-    def answered(ticket, call, seconds) -> None:
-        nonlocal busy
-        busy -= 1
-        window.leave(ticket, "answered", seconds)
-        finished.append(now)
-        ended.append(call)
-        limits.append(window.limit)
-        pump()
 
-    def turned_away(ticket, call, refusals, used) -> None:
-        nonlocal refused, failed
-        refused += 1
-        verdict: Verdict = "refused"
-        pause = window.leave(ticket, verdict)
-        if pause is None:
-            used += 1
-            if used > retries:
-                failed += 1
-                pump()
-                return
-            pause = 0.5
+@dataclass
+class World:
+    """A server and the calls of one client.
+
+    Args:
+        calls: How many calls there are, all at once.
+        capacity: How many the server runs at a time, at this second; it refuses the others.
+        latency: Seconds of an answer, from chance and from the number of calls that the server runs with it.
+    """
+
+    calls: int
+    capacity: Callable[[float], float]
+    latency: Callable[[Random, int], float]
+    seed: int = 0
+    most: int = 1000
+    now: float = 0.0
+    answered: list[tuple[float, int]] = field(default_factory=list)
+    """When each call was answered, and the limit then."""
+    first_sent: list[int] = field(default_factory=list)
+    """The calls in the order in which they were first sent."""
+    failed: int = 0
+
+    def run(self) -> World:
+        """Everything that happens, until all calls have ended."""
+        self._chance = Random(self.seed)
+        self._lane: Lane[Call] = Lane(self.most)
+        self._events: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = count()
+        self._busy = 0
+        for number in range(self.calls):
+            self._come(Call(number, self))
+        while self._events:
+            self.now, _, happen = heapq.heappop(self._events)
+            happen()
+        assert self._lane.window.in_flight == self._lane.waiting == self._busy == 0
+        return self
+
+    @property
+    def refused(self) -> int:
+        """Attempts that were one too many."""
+        return self._lane.window.refused
+
+    def limit_at(self, second: float) -> int:
+        """The limit at a moment."""
+        return [limit for when, limit in self.answered if when <= second][-1]
+
+    def send(self, call: Call, ticket: Ticket) -> None:
+        """The call leaves for the server."""
+        if not call.refusals and not call.retries:
+            self.first_sent.append(call.number)
+        if self._busy >= self.capacity(self.now):
+            self._later(REFUSAL_SECONDS, lambda: self._refuse(call, ticket))
+            return
+        self._busy += 1
+        seconds = self.latency(self._chance, self._busy)
+        self._later(seconds, lambda: self._answer(ticket, seconds))
+
+    def _come(self, call: Call) -> None:
+        ticket = self._lane.enter()
+        if ticket is None:
+            call.waiter = self._lane.wait(call, again=bool(call.refusals or call.retries))
         else:
-            pause *= 2**refusals
-            refusals += 1
-        later(pause * (1 - chance.random() / 2), lambda: back(call, refusals, used))
-        pump()
+            self.send(call, ticket)
 
-    def back(call, refusals, used) -> None:
-        returning.append((call, refusals, used))
-        pump()
+    def _answer(self, ticket: Ticket, seconds: float) -> None:
+        self._busy -= 1
+        self._lane.leave(ticket, "answered", seconds)
+        self.answered.append((self.now, self._lane.window.limit))
 
-    pump()
-    while events:
-        now, _, what = heapq.heappop(events)
-        what()
-    assert window.in_flight == 0
-    late = [max(0, place - call) for place, call in enumerate(ended)]
-    return Ended(now, refused, finished, limits, failed, late)
+    def _refuse(self, call: Call, ticket: Ticket) -> None:
+        pause = self._lane.leave(ticket, "refused", None)
+        policy = RetryPolicy()
+        if pause is not None:
+            wait = policy.comeback(pause, call.refusals, REFUSAL, self._chance.random())
+            call.refusals += 1
+        else:
+            wait = policy.delay(call.retries, REFUSAL, self._chance.random())
+            call.retries += 1
+        if wait is None:
+            self.failed += 1
+        else:
+            self._later(wait, lambda: self._come(call))
+
+    def _later(self, seconds: float, happen: Callable[[], None]) -> None:
+        heapq.heappush(self._events, (self.now + seconds, next(self._order), happen))

@@ -263,7 +263,9 @@ class Gauge:
             self._earlier = latest
             return None
         growth = latest.in_flight / earlier.in_flight
-        if latest.seconds > INFLATED * earlier.seconds and _gain(growth, earlier, latest) < (growth - 1) / 2:
+        # Of the throughput, by Little's law, without dividing by a latency of 0.
+        was_useful = 2 * growth * earlier.seconds >= (1 + growth) * latest.seconds
+        if latest.seconds > INFLATED * earlier.seconds and not was_useful:
             if not self._suspicion:
                 self._suspicion = True
                 return None
@@ -272,11 +274,6 @@ class Gauge:
             self._rest = PROBE
             return earlier.in_flight
         self._suspicion = False
-        if growth >= INFLATED:  # less would let the window creep up, each step too small to show
+        if growth >= INFLATED and was_useful:  # less would let the window creep up, each step too small to show
             self._earlier = latest
         return None
-
-
-def _gain(growth: float, earlier: Round, latest: Round) -> float:
-    """By how much throughput grew, as a share of what it was."""
-    return growth * earlier.seconds / latest.seconds - 1
