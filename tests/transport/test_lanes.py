@@ -12,8 +12,9 @@ import pytest
 from wandb_inference._core.adaptive import INITIAL, Ticket
 from wandb_inference._core.wire import Context, Failure, Request, Timeouts
 from wandb_inference._transport import lanes
+from wandb_inference._transport.async_gate import AsyncGate
 from wandb_inference._transport.clocks import Clocks
-from wandb_inference._transport.gate import AsyncGate, Gate
+from wandb_inference._transport.gate import Gate
 from wandb_inference._transport.lanes import Lane, Lanes, Place, Waiter
 from wandb_inference._transport.outcomes import NotSentError
 from wandb_inference.types import Concurrency

@@ -187,16 +187,13 @@ class Window:
         if ticket.number >= self._flight:
             self._flight = self._sent + 1
             self._floor = max(1.0, self._limit / 2)
-            self._ceiling = self.limit
-            self._limit *= DECREASE
+            self._ceiling = max(self.limit, 2)
+            self._limit = max(1.0, self._limit * DECREASE)
             self._gauge.forget(self._sent, self.limit)
-        if self._ceiling is None:
-            return  # a late one: the window has grown past its size meanwhile
-        if refused is not None:
-            self._ceiling = min(self._ceiling, refused)
-            self._limit = min(self._limit, refused - 1)
-        self._limit = max(self._limit, self._floor)
-        self._ceiling = max(self._ceiling, self.limit + 1)
+        # Where there is no ceiling, a late refusal met a window that has grown past its size meanwhile.
+        if refused is not None and self._ceiling is not None:
+            self._limit = min(self._limit, max(self._floor, refused - 1))
+            self._ceiling = max(min(self._ceiling, refused), self.limit + 1)
 
 
 class Round(NamedTuple):

@@ -63,13 +63,13 @@ class AsyncTransport:
     async def run(self, flow: Flow, key: ApiKey | None, clocks: Clocks) -> Reply:
         """The reply that the flow returns. Raises what it raises."""
         attempt = next(flow)
-        again = False
+        again = attempt.wait > 0  # a stream that broke
         while True:
             if attempt.wait:
                 log_wait(attempt.wait)
                 await asyncio.sleep(attempt.wait)
             if attempt.request.adaptive:
-                from .gate import gate_of
+                from .async_gate import gate_of
 
                 self._is_adaptive = True
                 gate = gate_of(self, self._limit)
@@ -117,7 +117,7 @@ class AsyncTransport:
         """The state of the windows, by model, in the running event loop; empty outside of one."""
         if not self._is_adaptive:
             return {}
-        from .gate import gate_of
+        from .async_gate import gate_of
 
         try:
             return gate_of(self, self._limit).read(base_url, project)

@@ -53,7 +53,7 @@ class Transport:
     def run(self, flow: Flow, key: ApiKey | None, clocks: Clocks) -> Reply:
         """The reply that the flow returns. Raises what it raises."""
         attempt = next(flow)
-        again = False
+        again = attempt.wait > 0  # a stream that broke
         while True:
             if attempt.wait:
                 log_wait(attempt.wait)
