@@ -95,7 +95,7 @@ def test_core_never_waits(path: Path) -> None:
     assert not third_party(path) & WAITING
 
 
-@pytest.mark.parametrize("name", ["decoding", "http11", "pool", "proxies", "routes"])
+@pytest.mark.parametrize("name", ["decoding", "http11", "lanes", "pool", "proxies", "routes"])
 def test_the_transports_decisions_never_wait(name: str) -> None:
     """Who gets which connection, and what the bytes mean, is decided without a socket or a clock."""
     assert not third_party(PACKAGE / "_transport" / f"{name}.py") & WAITING

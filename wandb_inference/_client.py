@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from typing_extensions import Never, Self, TypedDict, Unpack
 
+from ._checks import shown_url
 from ._config import resolve
 from ._core.build import Settings, settings_of, unexpected_keyword, with_options
 from ._core.options import connections
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ._config import ApiKey
     from .resources.chat import AsyncChat, Chat
     from .resources.models import AsyncModels, Models
+    from .types import Concurrency
 
     Timeout = float | tuple[float | None, float | None] | None
 
@@ -45,6 +47,8 @@ class ClientOptions(TypedDict, total=False):
     """Attempts after the first; `None` keeps the present number."""
     default_headers: Mapping[str, str | None] | None
     """Headers to add to those the client sends."""
+    adaptive_concurrency: bool | None
+    """Whether chats wait in line for what the server can take; `None` keeps the present choice."""
 
 
 _OPTIONS = tuple(ClientOptions.__annotations__)
@@ -77,12 +81,24 @@ class _Configured:
         """The project that is billed, as `team/project`; `""` where none is sent, `None` where none is set."""
         return self._settings.config.project
 
+    @property
+    def concurrency(self) -> dict[str, Concurrency]:
+        """What `adaptive_concurrency` found out, by model, for this client's server and project.
+
+        A snapshot; empty before the first call. An `AsyncClient` tells it of the running event loop.
+        """
+        settings = self._settings
+        project = settings.headers.get("openai-project", self.project) or None
+        found: dict[str, Concurrency] = self._transport.concurrency(shown_url(self.base_url), project)
+        return found
+
     def __repr__(self) -> str:
         settings = self._settings
         connect, read, stall, deadline = settings.timeouts
         return (
             f"{type(self).__name__}({settings.config.summary}, timeout=({connect}, {read}), stall_timeout={stall}, "
-            f"deadline={deadline}, max_retries={settings.policy.max_retries})"
+            f"deadline={deadline}, max_retries={settings.policy.max_retries}"
+            f"{', adaptive_concurrency=True' if settings.adaptive else ''})"
         )
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -120,6 +136,7 @@ def new_settings(
     deadline: object = None,
     max_retries: object = 2,
     default_headers: Mapping[str, str | None] | None = None,
+    adaptive_concurrency: object = False,
 ) -> Settings:
     """What a client knows, from its arguments and from where the rest is looked up."""
     config = resolve(api_key=api_key, project=project, base_url=base_url)
@@ -131,6 +148,7 @@ def new_settings(
         deadline=deadline,
         max_retries=max_retries,
         headers=default_headers,
+        adaptive=adaptive_concurrency,
     )
 
 
@@ -159,6 +177,9 @@ class Client(_Configured):
         max_retries: Attempts after the first.
         max_connections: Calls in flight at a time, for each event loop; the rest wait in line, first come, first
         served. default_headers: Headers to add to each request or, with `None`, to leave out.
+        adaptive_concurrency: Whether chats wait in line for what the server can take: how many may be in flight is
+            found out for each model and project, from the server's 429 answers and from how long calls take. Such a 429
+            is then no error and no retry, as long as fewer can be tried. See `concurrency`.
         http_client: An `httpx.Client` of your own: its proxies, hooks and transports are used, and it is never closed
             here.
 
@@ -184,12 +205,21 @@ class Client(_Configured):
         max_retries: int = 2,
         max_connections: int = 1000,
         default_headers: Mapping[str, str | None] | None = None,
+        adaptive_concurrency: bool = False,
         http_client: httpx.Client | None = None,
         **unknown: Never,
     ) -> None:
         self._refuse(unknown)
         self._settings = new_settings(
-            api_key, project, base_url, timeout, stall_timeout, deadline, max_retries, default_headers
+            api_key,
+            project,
+            base_url,
+            timeout,
+            stall_timeout,
+            deadline,
+            max_retries,
+            default_headers,
+            adaptive_concurrency,
         )
         self._transport = Transport(_synchronous(http_client), connections(max_connections))
 
@@ -255,6 +285,10 @@ class AsyncClient(_Configured):
         max_retries: Attempts after the first.
         max_connections: Calls in flight at a time, for each event loop; the rest wait in line, first come, first
         served. default_headers: Headers to add to each request or, with `None`, to leave out.
+        adaptive_concurrency: Whether chats wait in line for what the server can take: how many may be in flight is
+            found out for each model and project, in each event loop by itself, from the server's 429 answers and from
+            how long calls take. Such a 429 is then no error and no retry, as long as fewer can be tried. See
+            `concurrency`.
         http_client: An `httpx.AsyncClient` of your own: its proxies, hooks and transports are used, and it is never
             closed here.
 
@@ -280,12 +314,21 @@ class AsyncClient(_Configured):
         max_retries: int = 2,
         max_connections: int = 1000,
         default_headers: Mapping[str, str | None] | None = None,
+        adaptive_concurrency: bool = False,
         http_client: httpx.AsyncClient | None = None,
         **unknown: Never,
     ) -> None:
         self._refuse(unknown)
         self._settings = new_settings(
-            api_key, project, base_url, timeout, stall_timeout, deadline, max_retries, default_headers
+            api_key,
+            project,
+            base_url,
+            timeout,
+            stall_timeout,
+            deadline,
+            max_retries,
+            default_headers,
+            adaptive_concurrency,
         )
         self._transport = AsyncTransport(_asynchronous(http_client), connections(max_connections))
 

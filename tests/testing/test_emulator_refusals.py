@@ -283,3 +283,19 @@ def test_too_many_at_once():
             assert ask(emulator, model=SEEING).status_code == 200
             assert client.get("/models").status_code == 200
         assert ask(emulator).status_code == 200
+
+
+def test_refusals_take_no_place():
+    """What is refused does not count among what runs: it costs the next one nothing."""
+    emulator = Emulator(concurrency_limit=1)
+    body = request(stream=True)
+
+    with (
+        http(emulator) as client,
+        client.stream("POST", "/chat/completions", json=body) as first,
+        client.stream("POST", "/chat/completions", json=body) as refused,
+    ):
+        first.close()
+        assert (first.status_code, refused.status_code) == (200, 429)
+        assert emulator.in_flight == 1
+        assert ask(emulator).status_code == 200

@@ -24,6 +24,7 @@ from wandb_inference.types import (
     ChatCompletionChunk,
     ChatCompletionMessage,
     CompletionUsage,
+    Concurrency,
     Message,
     MessageParam,
     Meta,
@@ -127,6 +128,7 @@ assert_type(completion(model="wandb/m", messages=texts, api_base="...", stream=T
 assert_type(list(client.models.list()), list[Model])
 assert_type(client.models.retrieve("m"), Model)
 assert_type(client.with_options(timeout=3, project="team/other"), Client)
+assert_type(client.with_options(adaptive_concurrency=True).concurrency, dict[str, Concurrency])
 assert_type(client.base_url, str)
 assert_type(client.project, str | None)
 with client as same:

@@ -19,7 +19,7 @@ from ..types.chat_params import ChatParams, RequestOptions
 from .call import Call, ChatCall
 from .flow import Journal, Quirks
 from .names import resolve_model
-from .options import merged_timeouts, retries, timeouts
+from .options import merged_timeouts, retries, switch, timeouts
 from .retry import RetryPolicy
 from .validate import check_request, invalid, message_list, to_json
 from .wire import Context, Request, Timeouts
@@ -66,6 +66,8 @@ class Settings:
     policy: RetryPolicy
     headers: Mapping[str, str | None]
     quirks: Quirks
+    adaptive: bool = False
+    """Whether chats wait for a place in their model's window."""
 
 
 def unexpected_keyword(
@@ -138,6 +140,8 @@ def build_chat(
     asked = "include_usage" in options or "stream_options" in extra
     plain = None
     request, key = _request(settings, "POST", "/chat/completions", params, body, id, stream=bool(stream))
+    if settings.adaptive:
+        request = request._replace(adaptive=True)
     if stream and not asked:
         plain = request
         request = request._replace(body=_asking(body, options, plain.body or b""))
@@ -286,6 +290,7 @@ def settings_of(
     deadline: object,
     max_retries: object,
     headers: Mapping[str, str | None] | None,
+    adaptive: object = False,
 ) -> Settings:
     """The settings of a new client.
 
@@ -298,6 +303,7 @@ def settings_of(
         policy=RetryPolicy(max_retries=retries(max_retries)),
         headers=_checked_defaults(headers),
         quirks=Quirks(),
+        adaptive=switch("adaptive_concurrency", adaptive),
     )
 
 
@@ -313,6 +319,7 @@ def with_options(settings: Settings, options: Mapping[str, Any]) -> Settings:
     policy = settings.policy
     if options.get("max_retries") is not None:
         policy = policy._replace(max_retries=retries(options["max_retries"]))
+    adaptive = options.get("adaptive_concurrency")
     return replace(
         settings,
         config=config,
@@ -320,4 +327,5 @@ def with_options(settings: Settings, options: Mapping[str, Any]) -> Settings:
         policy=policy,
         headers={**settings.headers, **_checked_defaults(options.get("default_headers"))},
         quirks=Quirks() if "base_url" in changed else settings.quirks,
+        adaptive=settings.adaptive if adaptive is None else switch("adaptive_concurrency", adaptive),
     )

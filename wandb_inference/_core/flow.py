@@ -29,24 +29,39 @@ class Quirks:
 class Journal:
     """The attempts of one call, and what is left to it."""
 
-    __slots__ = ("jitter", "policy", "records", "retries")
+    __slots__ = ("jitter", "policy", "records", "refusals", "retries")
 
     def __init__(self, policy: RetryPolicy, jitter: Callable[[], float] = random) -> None:
         self.policy = policy
         self.jitter = jitter
         self.records: list[AttemptRecord] = []
         self.retries = 0
+        self.refusals = 0
+        """Refusals that were no retries."""
 
     def failed(
-        self, error: APIError, record: AttemptRecord, *, elapsed: float, deadline: float | None, final: bool
+        self,
+        error: APIError,
+        record: AttemptRecord,
+        *,
+        elapsed: float,
+        deadline: float | None,
+        final: bool,
+        pause: float | None = None,
     ) -> float:
         """Seconds to wait before the next attempt. Raises `error`, with the attempts on it, where there is none."""
         self.records.append(record._replace(error=error.message))
         error.attempts = tuple(self.records)
-        delay = None if final else self.policy.delay(self.retries, error, self.jitter())
+        if pause is not None:
+            delay = self.policy.comeback(pause, self.refusals, error, self.jitter())
+        else:
+            delay = None if final else self.policy.delay(self.retries, error, self.jitter())
         if delay is None or (deadline is not None and elapsed + delay >= deadline):
             raise error
-        self.retries += 1
+        if pause is not None:
+            self.refusals += 1
+        else:
+            self.retries += 1
         return delay
 
 
@@ -90,11 +105,13 @@ def request_flow(request: Request, journal: Journal, broken: Broken | None = Non
                 continue
             error = status_error(outcome, request)
             final = False
+            pause = outcome.pause
         else:
             record = AttemptRecord(None, None, outcome.sent, wait, outcome.seconds, None)
             error = connection_error(outcome, request)
             final = outcome.permanent
-        wait = journal.failed(error, record, elapsed=outcome.elapsed, deadline=deadline, final=final)
+            pause = None
+        wait = journal.failed(error, record, elapsed=outcome.elapsed, deadline=deadline, final=final, pause=pause)
 
 
 def stream_flow(

@@ -68,6 +68,17 @@ def connections(count: object) -> int:
     return count
 
 
+def switch(name: str, value: object) -> bool:
+    """Whether something is on.
+
+    Raises:
+        ConfigurationError: Neither true nor false.
+    """
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{name} is {value!r}", hint="Give True or False.")
+    return value
+
+
 def _connect_and_read(timeout: object) -> tuple[object, object]:
     if isinstance(timeout, (tuple, list)):
         pair = cast("tuple[object, ...]", timeout)

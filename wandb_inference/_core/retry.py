@@ -46,11 +46,25 @@ class RetryPolicy(NamedTuple):
         """
         if attempt >= self.max_retries or not is_transient(error):
             return None
+        return self._wait(self.backoff_initial, attempt, error, jitter)
+
+    def comeback(self, pause: float, refusal: int, error: APIError, jitter: float) -> float | None:
+        """Seconds to wait after a refusal that is no retry: adaptive concurrency had sent too many. `None`: give up.
+
+        Args:
+            pause: Seconds before the first comeback; they double with each refusal of the same call.
+            refusal: Such refusals before this one, counting from 0.
+            error: The refusal.
+            jitter: A number in [0, 1).
+        """
+        return self._wait(pause, refusal, error, jitter) if is_transient(error) else None
+
+    def _wait(self, initial: float, attempt: int, error: APIError, jitter: float) -> float | None:
         asked = error.retry_after if isinstance(error, APIStatusError) else None
         if asked is not None:
             return None if asked > MAX_RETRY_AFTER else asked
         # 2.0**attempt overflows for an absurd max_retries; the cap is reached long before.
-        curve = min(self.backoff_max, self.backoff_initial * 2.0 ** min(attempt, 16))
+        curve = min(self.backoff_max, initial * 2.0 ** min(attempt, 16))
         return curve * (1.0 - jitter / 2.0)
 
 

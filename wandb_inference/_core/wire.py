@@ -54,6 +54,8 @@ class Request(NamedTuple):
     timeouts: Timeouts
     context: Context
     stream: bool = False
+    adaptive: bool = False
+    """Whether it waits for a place in its model's window."""
 
     @property
     def address(self) -> str:
@@ -92,6 +94,8 @@ class Reply(NamedTuple):
     """Seconds spent in line for a turn."""
     reused: bool | None = None
     """Whether the connection had been used before; `None` where that is not known."""
+    pause: float | None = None
+    """For a call that its model's window let go too early: seconds before it comes back, without using up a retry."""
 
     @property
     def request_id(self) -> str | None:

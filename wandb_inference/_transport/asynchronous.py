@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import httpx
 
     from .._core.flow import Flow
+    from ..types.concurrency import Concurrency
 
 
 class AsyncTransport:
@@ -51,6 +52,7 @@ class AsyncTransport:
         self._limit = max_connections
         self._pools: dict[asyncio.AbstractEventLoop, AsyncPool] = {}
         self._proxies: dict[Origin, str | None] = {}
+        self._is_adaptive = False
         self._closed = False
 
     @property
@@ -61,11 +63,20 @@ class AsyncTransport:
     async def run(self, flow: Flow, key: ApiKey | None, clocks: Clocks) -> Reply:
         """The reply that the flow returns. Raises what it raises."""
         attempt = next(flow)
+        again = attempt.wait > 0  # a stream that broke
         while True:
             if attempt.wait:
                 log_wait(attempt.wait)
                 await asyncio.sleep(attempt.wait)
-            outcome = await self._send(attempt.request, key, clocks)
+            if attempt.request.adaptive:
+                from .async_gate import gate_of
+
+                self._is_adaptive = True
+                gate = gate_of(self, self._limit)
+                outcome = await gate.send(self._send, attempt.request, key, clocks, again)
+                again = True
+            else:
+                outcome = await self._send(attempt.request, key, clocks)
             log_outcome(outcome, attempt.request)
             try:
                 attempt = flow.send(outcome)
@@ -101,6 +112,17 @@ class AsyncTransport:
         await turn.close()
         answer, body = without_key(exchange.answer, body, text)
         return reply(answer, body, None, began, answered, clocks)
+
+    def concurrency(self, base_url: str, project: str | None) -> dict[str, Concurrency]:
+        """The state of the windows, by model, in the running event loop; empty outside of one."""
+        if not self._is_adaptive:
+            return {}
+        from .async_gate import gate_of
+
+        try:
+            return gate_of(self, self._limit).read(base_url, project)
+        except RuntimeError:  # no loop runs
+            return {}
 
     async def _own_pool(self) -> AsyncPool:
         loop = asyncio.get_running_loop()

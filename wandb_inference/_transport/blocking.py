@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import httpx
 
     from .._core.flow import Flow
+    from ..types.concurrency import Concurrency
+    from .gate import Gate
 
 
 class Transport:
@@ -40,6 +42,7 @@ class Transport:
         self._pid = os.getpid()
         self._proxies: dict[Origin, str | None] = {}
         self._made: dict[str | None, httpx.Client] = {}
+        self._gate: Gate | None = None
         self._closed = False
 
     @property
@@ -50,11 +53,16 @@ class Transport:
     def run(self, flow: Flow, key: ApiKey | None, clocks: Clocks) -> Reply:
         """The reply that the flow returns. Raises what it raises."""
         attempt = next(flow)
+        again = attempt.wait > 0  # a stream that broke
         while True:
             if attempt.wait:
                 log_wait(attempt.wait)
                 time.sleep(attempt.wait)
-            outcome = self._send(attempt.request, key, clocks)
+            if attempt.request.adaptive:
+                outcome = self._own_gate().send(self._send, attempt.request, key, clocks, again)
+                again = True
+            else:
+                outcome = self._send(attempt.request, key, clocks)
             log_outcome(outcome, attempt.request)
             try:
                 attempt = flow.send(outcome)
@@ -95,6 +103,20 @@ class Transport:
             self._pool, self._made, self._lock = Pool(self._limit), {}, threading.Lock()
             self._pid = os.getpid()
         return self._pool
+
+    def concurrency(self, base_url: str, project: str | None) -> dict[str, Concurrency]:
+        """The state of the windows, by model."""
+        gate = self._gate
+        return {} if gate is None or gate.pid != os.getpid() else gate.read(base_url, project)
+
+    def _own_gate(self) -> Gate:
+        from .gate import Gate
+
+        self._own_pool()  # which makes the lock good after a fork; those who hold places are in the parent then
+        with self._lock:
+            if self._gate is None or self._gate.pid != self._pid:
+                self._gate = Gate(self._limit)
+            return self._gate
 
     def _open(self, request: Request, key: str | None, clocks: Clocks) -> Exchange:
         if self._given is not None:

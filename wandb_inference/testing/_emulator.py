@@ -44,7 +44,8 @@ class Emulator:
         tokens_per_second: Pace of generation, above 0; `None`: at once.
         models: Ids that answer and are listed; `None`: the living ones of the catalogue, and the short names that
             LiteLLM's page uses. LoRA ids (`wandb-artifact:///team/project/name:v1`) always answer.
-        concurrency_limit: Chat completions in flight for one model and project beyond which the next is a 429.
+        concurrency_limit: Chat completions in flight for one model and project beyond which the next is a 429; those
+            that are refused do not count. `None`: any number.
         unsupported: Parameters refused with a 422, such as `logprobs`, `stream_options`.
         reasoning_field: Where thinking goes: `reasoning`, or the older `reasoning_content`.
         on_request: Called with each request once its answer is decided: to log it, say.

@@ -65,14 +65,16 @@ class Service:
         def finished() -> None:
             with self.lock:
                 self.in_flight -= 1
-                self._running[slot] -= 1
+                self._running[slot] -= taken
 
         with self.lock:
             self.requests.append(request)
             self._count += 1
             plan = self._answer(request, self._running[slot])
             self.in_flight += 1
-            self._running[slot] += 1
+            # Refusals take no place: the next would be refused because of them.
+            taken = 0 if plan.status == 429 else 1
+            self._running[slot] += taken
             if self.settings.latency:
                 plan = plan._replace(before=(Pause(self.settings.latency), *plan.before))
             fault = self.faults.take(request)

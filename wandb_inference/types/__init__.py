@@ -15,6 +15,7 @@ from .completion import (
     ToolCall,
     TopLogprob,
 )
+from .concurrency import Concurrency
 from .messages import (
     AssistantMessage,
     DeveloperMessage,
@@ -40,6 +41,7 @@ __all__ = [
     "ChunkChoice",
     "CompletionTokensDetails",
     "CompletionUsage",
+    "Concurrency",
     "Delta",
     "DeveloperMessage",
     "FinishReason",

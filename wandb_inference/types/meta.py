@@ -28,7 +28,8 @@ class Meta:
     total: float | None
     """Until the answer was complete or the stream closed; `None` while it runs."""
     queued: float = 0.0
-    """Spent in line, because `max_connections` calls were in flight; no timeout but the deadline counts it."""
+    """Spent in line, because `max_connections` calls were in flight, or as many of the model as `adaptive_concurrency`
+    allows; no timeout but the deadline counts it."""
     reused: bool | None = None
     """Whether the connection had served an earlier call; `None` where that is not known, as through a proxy."""
     completion_tokens: int | None = None
