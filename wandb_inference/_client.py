@@ -11,7 +11,7 @@ from typing_extensions import Never, Self, TypedDict, Unpack
 
 from ._config import resolve
 from ._core.build import Settings, settings_of, unexpected_keyword, with_options
-from ._core.options import connections
+from ._core.options import connections, hooked
 from ._log import set_up
 from ._transport import AsyncTransport, Transport
 from .exceptions import ConfigurationError
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ._config import ApiKey
     from .resources.chat import AsyncChat, Chat
     from .resources.models import AsyncModels, Models
+    from .types import AttemptEvent, DoneEvent, SendEvent
 
     Timeout = float | tuple[float | None, float | None] | None
 
@@ -45,6 +46,12 @@ class ClientOptions(TypedDict, total=False):
     """Attempts after the first; `None` keeps the present number."""
     default_headers: Mapping[str, str | None] | None
     """Headers to add to those the client sends."""
+    before_send: Callable[[SendEvent], object] | None
+    """Called before each sending; `None` removes it."""
+    on_attempt: Callable[[AttemptEvent], object] | None
+    """Called after each attempt; `None` removes it."""
+    on_done: Callable[[DoneEvent], object] | None
+    """Called when a call is over; `None` removes it."""
 
 
 _OPTIONS = tuple(ClientOptions.__annotations__)
@@ -161,6 +168,12 @@ class Client(_Configured):
         served. default_headers: Headers to add to each request or, with `None`, to leave out.
         http_client: An `httpx.Client` of your own: its proxies, hooks and transports are used, and it is never closed
             here.
+        before_send: Called with a `wandb_inference.types.SendEvent` before each sending, after any wait.
+        on_attempt: Called with an `AttemptEvent` once for each attempt, when it is known how it ended.
+        on_done: Called with a `DoneEvent` once for each call that began to be sent, however it ends: with an answer, an
+            error, a cancellation, or a stream read to its end or left.
+
+    A hook that raises is logged as an error, and the call goes on. None of them can be a coroutine function.
 
     Timeouts of `None` wait for ever.
 
@@ -185,12 +198,17 @@ class Client(_Configured):
         max_connections: int = 1000,
         default_headers: Mapping[str, str | None] | None = None,
         http_client: httpx.Client | None = None,
+        before_send: Callable[[SendEvent], object] | None = None,
+        on_attempt: Callable[[AttemptEvent], object] | None = None,
+        on_done: Callable[[DoneEvent], object] | None = None,
         **unknown: Never,
     ) -> None:
         self._refuse(unknown)
-        self._settings = new_settings(
+        settings = new_settings(
             api_key, project, base_url, timeout, stall_timeout, deadline, max_retries, default_headers
         )
+        hooks = {"before_send": before_send, "on_attempt": on_attempt, "on_done": on_done}
+        self._settings = hooked(settings, hooks, blocking=True)
         self._transport = Transport(_synchronous(http_client), connections(max_connections))
 
     @cached_property
@@ -217,7 +235,8 @@ class Client(_Configured):
             TypeError: A keyword that does not exist.
             ConfigurationError: A value that can't work.
         """
-        return self._restore(_changed("with_options", self._settings, options), self._transport)
+        settings = _changed("with_options", self._settings, options)
+        return self._restore(hooked(settings, options, blocking=True), self._transport)
 
     def close(self) -> None:
         """Closes the connections. An `http_client` of your own stays open."""
@@ -257,6 +276,12 @@ class AsyncClient(_Configured):
         served. default_headers: Headers to add to each request or, with `None`, to leave out.
         http_client: An `httpx.AsyncClient` of your own: its proxies, hooks and transports are used, and it is never
             closed here.
+        before_send: Called with a `wandb_inference.types.SendEvent` before each sending, after any wait.
+        on_attempt: Called with an `AttemptEvent` once for each attempt, when it is known how it ended.
+        on_done: Called with a `DoneEvent` once for each call that began to be sent, however it ends: with an answer, an
+            error, a cancellation, or a stream read to its end or left.
+
+    A hook that raises is logged as an error, and the call goes on. Hooks may be async: what they return is awaited.
 
     Timeouts of `None` wait for ever.
 
@@ -281,12 +306,17 @@ class AsyncClient(_Configured):
         max_connections: int = 1000,
         default_headers: Mapping[str, str | None] | None = None,
         http_client: httpx.AsyncClient | None = None,
+        before_send: Callable[[SendEvent], object] | None = None,
+        on_attempt: Callable[[AttemptEvent], object] | None = None,
+        on_done: Callable[[DoneEvent], object] | None = None,
         **unknown: Never,
     ) -> None:
         self._refuse(unknown)
-        self._settings = new_settings(
+        settings = new_settings(
             api_key, project, base_url, timeout, stall_timeout, deadline, max_retries, default_headers
         )
+        hooks = {"before_send": before_send, "on_attempt": on_attempt, "on_done": on_done}
+        self._settings = hooked(settings, hooks, blocking=False)
         self._transport = AsyncTransport(_asynchronous(http_client), connections(max_connections))
 
     @cached_property
@@ -313,7 +343,8 @@ class AsyncClient(_Configured):
             TypeError: A keyword that does not exist.
             ConfigurationError: A value that can't work.
         """
-        return self._restore(_changed("with_options", self._settings, options), self._transport)
+        settings = _changed("with_options", self._settings, options)
+        return self._restore(hooked(settings, options, blocking=False), self._transport)
 
     async def close(self) -> None:
         """Closes the connections. An `http_client` of your own stays open."""

@@ -108,7 +108,7 @@ class ChunkParser:
             if (extra or event.event == "error") and self._is_error(event, chunk, extra or {}):
                 if chunk.choices:
                     accumulator.add(chunk)
-                self.error = self._server_error(read_json(raw))
+                self.error = self._server_error(read_json(self._shown(raw)))
                 break
             accumulator.add(chunk)
             if chunk.choices or keep_usage:
@@ -121,19 +121,25 @@ class ChunkParser:
             return True
         return chunk.usage is None and is_error_object({**extra, "choices": chunk.choices})
 
+    def _shown(self, data: bytes) -> bytes:
+        """The server's words without the key, which some repeat."""
+        return data if self._reply.hide is None else self._reply.hide(data)
+
     def _server_error(self, value: object) -> APIError:
         return stream_error(
             value, self._request.context, headers=self._reply.headers, request_id=self._reply.request_id
         )
 
     def _unreadable(self, event: ServerSentEvent, reason: str) -> APIError:
-        value = _json_or_none(event.raw)
+        raw = self._shown(event.raw)
+        value = _json_or_none(raw)
         if is_error_object(value):
             return self._server_error(value)
+        text = raw.decode("utf-8", "replace")
         if event.event == "error":
-            return self._server_error(event.data)
+            return self._server_error(text)
         return StreamInterruptedError(
-            f"an event of the stream can't be read: {reason}; it begins {event.data[:200]!r}",
+            f"an event of the stream can't be read: {reason}; it begins {text[:200]!r}",
             hint="What had arrived is on `.partial` and `.text`.",
         )
 
@@ -159,14 +165,15 @@ class ChunkParser:
 
     def _no_stream(self) -> APIError:
         """The exception for a body in which there was not one event."""
-        body = self._beginning.decode("utf-8", "replace").lstrip("\ufeff").strip()
+        beginning = self._shown(self._beginning)
+        body = beginning.decode("utf-8", "replace").lstrip("\ufeff").strip()
         kind = self._reply.headers.get("content-type", "")
         if body[:1] in ("", ":") or ("event-stream" in kind and body[0] not in "{[<"):
             return StreamInterruptedError(f"{self._request.address}: the stream ended before anything came")
-        value = _json_or_none(self._beginning)
+        value = _json_or_none(beginning)
         if is_error_object(value):
             return self._server_error(value)
-        return unexpected_body(self._reply, self._request, self._beginning, "a stream")
+        return unexpected_body(self._reply, self._request, beginning, "a stream")
 
 
 def _json_or_none(data: bytes) -> object:

@@ -15,6 +15,7 @@ from .completion import (
     ToolCall,
     TopLogprob,
 )
+from .events import AttemptEvent, DoneEvent, SendEvent
 from .messages import (
     AssistantMessage,
     DeveloperMessage,
@@ -27,10 +28,12 @@ from .messages import (
 )
 from .meta import Meta
 from .model import Model
+from .rate_limit import RateLimit
 from .usage import CompletionTokensDetails, CompletionUsage, PromptTokensDetails
 
 __all__ = [
     "AssistantMessage",
+    "AttemptEvent",
     "ChatCompletion",
     "ChatCompletionChunk",
     "ChatCompletionMessage",
@@ -42,6 +45,7 @@ __all__ = [
     "CompletionUsage",
     "Delta",
     "DeveloperMessage",
+    "DoneEvent",
     "FinishReason",
     "FunctionCall",
     "FunctionCallDelta",
@@ -51,7 +55,9 @@ __all__ = [
     "Meta",
     "Model",
     "PromptTokensDetails",
+    "RateLimit",
     "RequestOptions",
+    "SendEvent",
     "SystemMessage",
     "TokenLogprob",
     "ToolCall",
