@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from pydantic import BaseModel
 
 from ..types import ChatCompletion, Meta
-from ..types._wire import with_meta
+from ..types.completion import with_meta
 from .chunks import ChunkParser, unexpected_body
 from .errors import read_object
 from .flow import Broken, Flow, Journal, Quirks, request_flow, stream_flow

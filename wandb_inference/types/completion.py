@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from ._wire import WireModel, meta_of, reasoning_of
+from ._wire import with_meta as with_meta
 from .usage import CompletionUsage
 
 if TYPE_CHECKING:
