@@ -88,7 +88,8 @@ class ChatCall(NamedTuple):
             raise _unexpected(reply, self.request, self.journal, "a completion", f"an error ({said})")
         usage = completion.usage
         tokens = usage.completion_tokens if usage else None
-        return with_meta(completion, self.meta(reply, total=reply.elapsed, completion_tokens=tokens))
+        meta = meta_from(reply, self.journal.records, total=reply.elapsed, completion_tokens=tokens)
+        return with_meta(completion, meta)
 
     def meta(
         self,
