@@ -16,7 +16,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # From the ground up. Imports point to the same layer or to a lower one.
 LAYERS = [
-    ("_version", "exceptions"),
+    ("_version", "_curl", "_failure", "exceptions"),
     ("_checks", "_credentials", "_config", "_log"),
     ("types",),
     ("catalogue",),
@@ -24,7 +24,7 @@ LAYERS = [
     ("_transport",),
     ("_streaming",),
     ("resources",),
-    ("_client",),
+    ("_client_options", "_client"),
     ("_completion",),
     ("testing",),
     ("cli",),

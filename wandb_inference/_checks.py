@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from inspect import iscoroutine
-from typing import Final
+from typing import Final, SupportsIndex
 from urllib.parse import urlsplit
 
 from .exceptions import ConfigurationError
@@ -35,6 +35,18 @@ _MAX_PROJECT_NAME: Final = 128
 _KEY_SHAPE: Final = re.compile(r"wandb_v\d+_[\w-]+|(?:[\w-]+-)?[0-9a-fA-F]{40}|eyJ[\w-]*\.[\w-]+\.[\w-]*")
 
 
+class Key(str):
+    """A key, which debuggers and reporters of errors that show variables by their `repr` don't show."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+    def __getitem__(self, index: SupportsIndex | slice) -> Key:
+        return Key(super().__getitem__(index))  # some cut long texts first
+
+
 def quoted(value: str) -> str:
     """The value in double quotes, fit for a message: escaped, at most 200 characters, and no API key."""
     if any(_KEY_SHAPE.fullmatch(word) for word in re.split(r"[^\w.-]+", value)):
@@ -43,7 +55,7 @@ def quoted(value: str) -> str:
     return f'"{text}"' if len(text) <= 200 else f'"{text[:200]}..."'
 
 
-def check_key(value: object, source: str) -> str:
+def check_key(value: object, source: str) -> Key:
     """The key without the white space around it.
 
     Args:
@@ -75,7 +87,7 @@ def check_key(value: object, source: str) -> str:
             f"api_key holds {_kind(odd[0])} at index {odd.start()}, counted from 0 ({source})",
             hint="Copy the key again, in one piece.",
         )
-    return key
+    return Key(key)
 
 
 def check_project(value: object, source: str, team: str | None = None) -> str | None:

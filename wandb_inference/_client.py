@@ -1,165 +1,30 @@
-"""The clients: construction, options, lifetime."""
+"""The clients: construction and lifetime."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from typing_extensions import Never, Self, TypedDict, Unpack
+from typing_extensions import Never, Self, Unpack
 
-from ._checks import shown_url
-from ._config import resolve
-from ._core.build import Settings, settings_of, unexpected_keyword, with_options
-from ._core.options import connections
-from ._log import set_up
+from ._client_options import ClientOptions, Configured, changed, new_settings
+from ._core.options import connections, hooked
 from ._transport import AsyncTransport, Transport
 from .exceptions import ConfigurationError
 
 if TYPE_CHECKING:
     import httpx
 
-    from ._config import ApiKey
     from .resources.chat import AsyncChat, Chat
     from .resources.models import AsyncModels, Models
-    from .types import Concurrency
+    from .types import AttemptEvent, DoneEvent, SendEvent
 
     Timeout = float | tuple[float | None, float | None] | None
 
 
-class ClientOptions(TypedDict, total=False):
-    """What `with_options()` replaces; each as in `Client`."""
-
-    api_key: str | Callable[[], str] | Callable[[], Awaitable[str]] | None
-    """The key, or a callable that is asked for it; `None` keeps the present one."""
-    project: str | None
-    """The project to bill, as `team/project`; `None` keeps the present one."""
-    base_url: str | None
-    """Another server; `None` keeps the present one."""
-    timeout: float | tuple[float | None, float | None] | None
-    """Seconds for connecting and for any single read or write, or the pair (connect, read); `None` waits for ever."""
-    stall_timeout: float | None
-    """Seconds without a data event on a stream; `None` waits for ever."""
-    deadline: float | None
-    """Seconds for everything a call does; `None` for no limit."""
-    max_retries: int | None
-    """Attempts after the first; `None` keeps the present number."""
-    default_headers: Mapping[str, str | None] | None
-    """Headers to add to those the client sends."""
-    adaptive_concurrency: bool | None
-    """Whether chats wait in line for what the server can take; `None` keeps the present choice."""
-
-
-_OPTIONS = tuple(ClientOptions.__annotations__)
-
-# What other clients call our arguments.
-_ELSEWHERE = {
-    "api_base": "did you mean 'base_url'?",
-    "key": "did you mean 'api_key'?",
-    "num_retries": "did you mean 'max_retries'?",
-    "request_timeout": "did you mean 'timeout'?",
-    "extra_headers": "did you mean 'default_headers'?",
-    "headers": "did you mean 'default_headers'?",
-}
-
-
-class _Configured:
-    """What both clients know without waiting."""
-
-    _transport_type: ClassVar[type[Transport] | type[AsyncTransport]]
-    _settings: Settings
-    _transport: Any
-
-    @property
-    def base_url(self) -> str:
-        """Where requests go, without a slash at the end."""
-        return self._settings.config.base_url
-
-    @property
-    def project(self) -> str | None:
-        """The project that is billed, as `team/project`; `""` where none is sent, `None` where none is set."""
-        return self._settings.config.project
-
-    @property
-    def concurrency(self) -> dict[str, Concurrency]:
-        """What `adaptive_concurrency` found out, by model, for this client's server and project.
-
-        A snapshot; empty before the first call. An `AsyncClient` tells it of the running event loop.
-        """
-        settings = self._settings
-        project = settings.headers.get("openai-project", self.project) or None
-        found: dict[str, Concurrency] = self._transport.concurrency(shown_url(self.base_url), project)
-        return found
-
-    def __repr__(self) -> str:
-        settings = self._settings
-        connect, read, stall, deadline = settings.timeouts
-        return (
-            f"{type(self).__name__}({settings.config.summary}, timeout=({connect}, {read}), stall_timeout={stall}, "
-            f"deadline={deadline}, max_retries={settings.policy.max_retries}"
-            f"{', adaptive_concurrency=True' if settings.adaptive else ''})"
-        )
-
-    def __reduce__(self) -> tuple[object, ...]:
-        if not self._transport.is_own:
-            raise TypeError(
-                f"a {type(self).__name__} with an http_client is not pickled: connections stay where they are"
-            )
-        if any(name.lower() == "authorization" for name in self._settings.headers):
-            raise TypeError("a key among the default_headers is never pickled: give it as an importable api_key()")
-        return _restored, (type(self), self._settings)
-
-    @classmethod
-    def _restore(cls, settings: Settings, transport: Any = None) -> Self:
-        """A client with these settings, its own or somebody's connections."""
-        client = cls.__new__(cls)
-        client._settings = settings
-        client._transport = transport or cls._transport_type()
-        return client
-
-    def _refuse(self, unknown: Mapping[str, object]) -> None:
-        for name in unknown:
-            raise unexpected_keyword(type(self).__name__, name, (*_OPTIONS, "http_client"), _ELSEWHERE)
-
-
-def _restored(cls: type[Any], settings: Settings) -> Any:
-    return cls._restore(settings)
-
-
-def new_settings(
-    api_key: ApiKey | None,
-    project: str | None,
-    base_url: str | None,
-    timeout: object = (10.0, 600.0),
-    stall_timeout: object = 120.0,
-    deadline: object = None,
-    max_retries: object = 2,
-    default_headers: Mapping[str, str | None] | None = None,
-    adaptive_concurrency: object = False,
-) -> Settings:
-    """What a client knows, from its arguments and from where the rest is looked up."""
-    config = resolve(api_key=api_key, project=project, base_url=base_url)
-    set_up(config.log_level)
-    return settings_of(
-        config,
-        timeout=timeout,
-        stall_timeout=stall_timeout,
-        deadline=deadline,
-        max_retries=max_retries,
-        headers=default_headers,
-        adaptive=adaptive_concurrency,
-    )
-
-
-def _changed(function: str, settings: Settings, options: Mapping[str, Any]) -> Settings:
-    for name in options:
-        if name not in _OPTIONS:
-            raise unexpected_keyword(function, name, _OPTIONS, _ELSEWHERE)
-    return with_options(settings, options)
-
-
-class Client(_Configured):
+class Client(Configured):
     """A client of W&B Inference that waits for its answers. Thread-safe; cheap to make, dear to throw away.
 
     What is not given is looked up once, here: see the README's table of configuration. A key or project that is found
@@ -182,6 +47,12 @@ class Client(_Configured):
             is then no error and no retry, as long as fewer can be tried. See `concurrency`.
         http_client: An `httpx.Client` of your own: its proxies, hooks and transports are used, and it is never closed
             here.
+        before_send: Called with a `wandb_inference.types.SendEvent` before each sending, after any wait.
+        on_attempt: Called with an `AttemptEvent` once for each attempt, when it is known how it ended.
+        on_done: Called with a `DoneEvent` once for each call that began to be sent, however it ends: with an answer, an
+            error, a cancellation, or a stream read to its end or left.
+
+    A hook that raises is logged as an error, and the call goes on. None of them can be a coroutine function.
 
     Timeouts of `None` wait for ever.
 
@@ -207,10 +78,13 @@ class Client(_Configured):
         default_headers: Mapping[str, str | None] | None = None,
         adaptive_concurrency: bool = False,
         http_client: httpx.Client | None = None,
+        before_send: Callable[[SendEvent], object] | None = None,
+        on_attempt: Callable[[AttemptEvent], object] | None = None,
+        on_done: Callable[[DoneEvent], object] | None = None,
         **unknown: Never,
     ) -> None:
         self._refuse(unknown)
-        self._settings = new_settings(
+        settings = new_settings(
             api_key,
             project,
             base_url,
@@ -221,6 +95,8 @@ class Client(_Configured):
             default_headers,
             adaptive_concurrency,
         )
+        hooks = {"before_send": before_send, "on_attempt": on_attempt, "on_done": on_done}
+        self._settings = hooked(settings, hooks, blocking=True)
         self._transport = Transport(_synchronous(http_client), connections(max_connections))
 
     @cached_property
@@ -247,7 +123,8 @@ class Client(_Configured):
             TypeError: A keyword that does not exist.
             ConfigurationError: A value that can't work.
         """
-        return self._restore(_changed("with_options", self._settings, options), self._transport)
+        settings = changed("with_options", self._settings, options)
+        return self._restore(hooked(settings, options, blocking=True), self._transport)
 
     def close(self) -> None:
         """Closes the connections. An `http_client` of your own stays open."""
@@ -267,7 +144,7 @@ class Client(_Configured):
     async def __aexit__(self, *exc_info: object) -> None: ...
 
 
-class AsyncClient(_Configured):
+class AsyncClient(Configured):
     """A client of W&B Inference for asyncio. Cheap to make, dear to throw away.
 
     What is not given is looked up once, here: see the README's table of configuration. A key or project that is found
@@ -291,6 +168,12 @@ class AsyncClient(_Configured):
             `concurrency`.
         http_client: An `httpx.AsyncClient` of your own: its proxies, hooks and transports are used, and it is never
             closed here.
+        before_send: Called with a `wandb_inference.types.SendEvent` before each sending, after any wait.
+        on_attempt: Called with an `AttemptEvent` once for each attempt, when it is known how it ended.
+        on_done: Called with a `DoneEvent` once for each call that began to be sent, however it ends: with an answer, an
+            error, a cancellation, or a stream read to its end or left.
+
+    A hook that raises is logged as an error, and the call goes on. Hooks may be async: what they return is awaited.
 
     Timeouts of `None` wait for ever.
 
@@ -316,10 +199,13 @@ class AsyncClient(_Configured):
         default_headers: Mapping[str, str | None] | None = None,
         adaptive_concurrency: bool = False,
         http_client: httpx.AsyncClient | None = None,
+        before_send: Callable[[SendEvent], object] | None = None,
+        on_attempt: Callable[[AttemptEvent], object] | None = None,
+        on_done: Callable[[DoneEvent], object] | None = None,
         **unknown: Never,
     ) -> None:
         self._refuse(unknown)
-        self._settings = new_settings(
+        settings = new_settings(
             api_key,
             project,
             base_url,
@@ -330,6 +216,8 @@ class AsyncClient(_Configured):
             default_headers,
             adaptive_concurrency,
         )
+        hooks = {"before_send": before_send, "on_attempt": on_attempt, "on_done": on_done}
+        self._settings = hooked(settings, hooks, blocking=False)
         self._transport = AsyncTransport(_asynchronous(http_client), connections(max_connections))
 
     @cached_property
@@ -356,7 +244,8 @@ class AsyncClient(_Configured):
             TypeError: A keyword that does not exist.
             ConfigurationError: A value that can't work.
         """
-        return self._restore(_changed("with_options", self._settings, options), self._transport)
+        settings = changed("with_options", self._settings, options)
+        return self._restore(hooked(settings, options, blocking=False), self._transport)
 
     async def close(self) -> None:
         """Closes the connections. An `http_client` of your own stays open."""

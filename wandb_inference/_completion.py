@@ -8,7 +8,7 @@ from typing import Any, Literal, overload
 
 from typing_extensions import Unpack
 
-from ._client import new_settings
+from ._client_options import new_settings
 from ._config import ApiKey
 from ._core.build import CHAT_PARAMS, ELSEWHERE, Settings, unexpected_keyword
 from ._core.flow import Quirks

@@ -12,9 +12,11 @@ from typing_extensions import Self
 
 from ._core.stream import StreamState
 from ._transport import AsyncBody, AsyncTransport, Body, Transport
+from ._transport.telling import tell, tell_async
 
 if TYPE_CHECKING:
     from ._core.call import ChatCall
+    from ._core.hooks import Notices
     from ._core.wire import Reply
     from ._transport.clocks import Clocks
     from .types import CompletionUsage, Meta
@@ -84,13 +86,13 @@ class Stream(Generic[T]):
                 flow = state.retry(self._clocks.elapsed)
                 if flow is not None:
                     body.close()
-                    reply = self._transport.run(flow, self._call.key, self._clocks)
+                    reply = self._transport.run(flow, self._call.key, self._clocks, self._call.journal)
                     state.restart(reply)
                     self._body = body = Body(reply, self._call.request, self._clocks)
                 state.take(body.read(state.had_data), self._clocks.elapsed)
                 return True
-        except BaseException:
-            self.close()
+        except BaseException as error:
+            self._close(error=error)
             raise
         self._close(drain=True)
         return False
@@ -99,11 +101,14 @@ class Stream(Generic[T]):
         """Ends the stream and frees its connection; what had arrived stays on `.text` and `.usage`."""
         self._close()
 
-    def _close(self, *, drain: bool = False) -> None:
+    def _close(self, *, drain: bool = False, error: BaseException | None = None) -> None:
         body, self._body = self._body, None
         self._state.close(self._clocks.elapsed)
-        if body is not None:
-            body.close(drain=drain)
+        try:
+            if body is not None:
+                body.close(drain=drain)
+        finally:
+            tell(self._state.ended(error))
 
     def __enter__(self) -> Self:
         return self
@@ -180,13 +185,13 @@ class AsyncStream(Generic[T]):
                 flow = state.retry(self._clocks.elapsed)
                 if flow is not None:
                     await body.close()
-                    reply = await self._transport.run(flow, self._call.key, self._clocks)
+                    reply = await self._transport.run(flow, self._call.key, self._clocks, self._call.journal)
                     state.restart(reply)
                     self._body = body = AsyncBody(reply, self._call.request, self._clocks)
                 state.take(await body.read(state.had_data), self._clocks.elapsed)
                 return True
-        except BaseException:
-            await self.close()
+        except BaseException as error:
+            await self._close(error=error)
             raise
         await self._close(drain=True)
         return False
@@ -195,11 +200,14 @@ class AsyncStream(Generic[T]):
         """Ends the stream and frees its connection; what had arrived stays on `.text` and `.usage`."""
         await self._close()
 
-    async def _close(self, *, drain: bool = False) -> None:
+    async def _close(self, *, drain: bool = False, error: BaseException | None = None) -> None:
         body, self._body = self._body, None
         self._state.close(self._clocks.elapsed)
-        if body is not None:
-            await body.close(drain=drain)
+        try:
+            if body is not None:
+                await body.close(drain=drain)
+        finally:
+            await tell_async(self._state.ended(error), error)
 
     async def __aenter__(self) -> Self:
         return self
@@ -210,10 +218,22 @@ class AsyncStream(Generic[T]):
         await self.close()
 
     def __del__(self) -> None:
-        body = getattr(self, "_body", None)
+        body: AsyncBody | None = getattr(self, "_body", None)
         if body is None:
             return
+        self._state.close(self._clocks.elapsed)
+        notices = self._state.ended()
         if self._loop.is_running():
             # Closing waits, and a destructor can't: the loop does it, from whatever thread this is.
-            self._loop.call_soon_threadsafe(lambda: self._loop.create_task(body.close()))
+            self._loop.call_soon_threadsafe(lambda: self._loop.create_task(_left(body, notices)))
+        else:
+            tell(notices)
         warnings.warn(_UNCLOSED, ResourceWarning, stacklevel=2, source=self)
+
+
+async def _left(body: AsyncBody, notices: Notices) -> None:
+    """Closes a stream that was left to the garbage collector."""
+    try:
+        await body.close()
+    finally:
+        await tell_async(notices)

@@ -29,12 +29,14 @@ logged, pickled, and built in a test.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ._failure import APIError, AttemptRecord, RequestProblem
+from ._failure import Clock as Clock
+from ._failure import Outcome as Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-    from .types import ChatCompletion, CompletionUsage, Meta
 
 __all__ = [
     "APIConnectionError",
@@ -60,96 +62,6 @@ __all__ = [
     "StreamInterruptedError",
     "UnprocessableEntityError",
 ]
-
-Clock = Literal["connect", "read", "write", "stall", "deadline"]
-Outcome = Literal["not_sent", "unknown", "answered"]
-
-
-class AttemptRecord(NamedTuple):
-    """How one attempt of a call ended."""
-
-    status: int | None
-    """HTTP status of the answer; `None` where none came."""
-    error: str | None
-    """What went wrong, in one line; `None` for the attempt that succeeded."""
-    outcome: Outcome
-    """`not_sent`: the server never saw the request. `unknown`: it was sent and no complete answer came, so it may have
-    been billed. `answered`: the server answered."""
-    waited: float
-    """Seconds waited before this attempt; 0.0 for the first."""
-    seconds: float
-    """Seconds from sending to the answer's headers, or to the failure."""
-    request_id: str | None
-    """The server's id of this attempt, where it sent one."""
-
-
-class RequestProblem(NamedTuple):
-    """One thing that is wrong with a request."""
-
-    path: str
-    """Where: `messages[0].content[1].text`."""
-    value: Any
-    """What stood there; `None` where something is missing."""
-    expected: str
-    """What would have been right."""
-
-
-def _revive(cls: type[APIError], args: tuple[object, ...], state: dict[str, object]) -> APIError:
-    error = cls.__new__(cls, *args)
-    error.args = args
-    error.__dict__.update(state)
-    return error
-
-
-class APIError(Exception):
-    """Any failure of this package: catch it to catch them all.
-
-    Args:
-        message: What happened: the server's own words where it had any.
-        hint: What to do about it.
-    """
-
-    message: str
-    """What happened: the server's own words where it had any."""
-    hint: str | None
-    """What to do about it, where that is known."""
-    attempts: tuple[AttemptRecord, ...] = ()
-    """Every attempt of the call, in order; empty where nothing was sent."""
-    partial: ChatCompletion | None = None
-    """What had arrived, when the failure came after a stream's first chunk."""
-    meta: Meta | None = None
-    """Request id, headers and timings, where there was an answer."""
-
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
-
-    @property
-    def text(self) -> str | None:
-        """Text that had arrived before a stream broke; `None` where no stream had begun."""
-        return None if self.partial is None else self.partial.text
-
-    @property
-    def usage(self) -> CompletionUsage | None:
-        """Token counts that had arrived before a stream broke."""
-        return None if self.partial is None else self.partial.usage
-
-    def __str__(self) -> str:
-        what = self._what()
-        if len(self.attempts) > 1:
-            what += f" [{len(self.attempts)} attempts]"
-        if self.hint is None:
-            return what
-        end = "" if what.endswith((".", "!", "?")) else "."
-        return f"{what}{end} {self.hint}"
-
-    def __reduce__(self) -> tuple[object, ...]:
-        # The default calls __init__ with `args` alone and would lose the keyword-only ones.
-        return _revive, (type(self), self.args, self.__dict__)
-
-    def _what(self) -> str:
-        return self.message
 
 
 class ConfigurationError(APIError, ValueError):

@@ -93,7 +93,7 @@ class TestRequest:
 
     def test_context(self):
         """An error's hint knows model, project, base URL and where the key came from."""
-        assert chat().request.context == (BASE_URL, LLAMA, "team/project", "argument")
+        assert chat().request.context == (BASE_URL, LLAMA, "team/project", "argument", True)
 
     @pytest.mark.parametrize("name", ["tools", "functions", "modalities", "stop"])
     @pytest.mark.parametrize("make", [tuple, iter, lambda items: (item for item in items)])

@@ -129,7 +129,9 @@ class TestCompletion:
 
         assert words in error.message
         assert error.message.startswith("api.inference.wandb.ai:443 answered 200, ")
-        assert error.attempts == (RECORD,)
+        assert error.attempts == (RECORD._replace(error=error.message),)
+        assert error.meta is not None
+        assert (error.meta.attempts, error.meta.total) == (error.attempts, 3.5)
         assert (error.request_id, error.status_code) == ("r", 200)
         assert error.body == (value if isinstance(value, bytes) else json.dumps(value).encode()).decode()
 
@@ -139,7 +141,7 @@ class TestCompletion:
         error = refused({"error": {"message": "out of memory", "code": 502}, "choices": [{"message": message}]})
 
         assert "application/json: an error (out of memory) instead of a completion" in error.message
-        assert error.attempts == (RECORD,)
+        assert error.attempts == (RECORD._replace(error=error.message),)
 
     @pytest.mark.parametrize("message", [{"content": "a"}, {"tool_calls": [{"function": {"name": "f"}}]}])
     def test_an_error_beside_an_answer(self, message):
@@ -159,6 +161,7 @@ class TestCompletion:
 def test_other_models():
     """A call can read any model, and fails in the same way."""
     call = Call(ASKING, journal(), None)
+    call.journal.records.append(RECORD)
 
     assert [model.id for model in call.read(ModelList, reply({"data": [{"id": "a"}]}), "a list of models")] == ["a"]
     with pytest.raises(APIResponseValidationError, match="instead of a list of models"):

@@ -184,7 +184,8 @@ class TestBroken:
             assert error.text == "so far"
             assert error.partial.choices[0].finish_reason is None
             assert error.usage.completion_tokens == 5
-            assert error.attempts == (RECORD,)
+            assert error.attempts == (RECORD._replace(error=error.message, outcome="unknown"),)
+            assert error.meta.attempts == error.attempts
             assert error.meta.total == 2.0
             assert error.meta.request_id == "r"
 

@@ -20,15 +20,19 @@ from wandb_inference import (
 )
 from wandb_inference.exceptions import AttemptRecord, InvalidRequestError, RequestProblem
 from wandb_inference.types import (
+    AttemptEvent,
     ChatCompletion,
     ChatCompletionChunk,
     ChatCompletionMessage,
     CompletionUsage,
     Concurrency,
+    DoneEvent,
     Message,
     MessageParam,
     Meta,
     Model,
+    RateLimit,
+    SendEvent,
     SystemMessage,
     UserMessage,
 )
@@ -131,6 +135,7 @@ assert_type(client.with_options(timeout=3, project="team/other"), Client)
 assert_type(client.with_options(adaptive_concurrency=True).concurrency, dict[str, Concurrency])
 assert_type(client.base_url, str)
 assert_type(client.project, str | None)
+assert_type(client.models.list().meta, Meta | None)
 with client as same:
     assert_type(same, Client)
 
@@ -143,4 +148,25 @@ except InvalidRequestError as error:
     assert_type(error.errors, tuple[RequestProblem, ...])
 except APIError as error:
     assert_type(error.partial, ChatCompletion | None)
+    assert_type(error.as_curl(), str | None)
+    if error.meta is not None:
+        assert_type(error.meta.status, int | None)
+        assert_type(error.meta.rate_limit, RateLimit | None)
     assert_type(error.text, str | None)
+
+
+def before_send(event: SendEvent) -> None:
+    assert_type(event.body, bytes | None)
+
+
+async def on_attempt(event: AttemptEvent) -> None:
+    assert_type(event.record, AttemptRecord)
+
+
+def on_done(event: DoneEvent) -> None:
+    assert_type(event.usage, CompletionUsage | None)
+
+
+client.with_options(before_send=before_send, on_attempt=None, on_done=on_done)
+AsyncClient(before_send=before_send, on_attempt=on_attempt, on_done=None)
+Client(on_done=before_send)  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urlencode
 
 from .._checks import shown_url
@@ -23,6 +23,9 @@ from .options import merged_timeouts, retries, switch, timeouts
 from .retry import RetryPolicy
 from .validate import check_request, invalid, message_list, to_json
 from .wire import Context, Request, Timeouts
+
+if TYPE_CHECKING:
+    from .hooks import Hooks
 
 OPTIONS = frozenset(RequestOptions.__annotations__)
 CHAT_PARAMS = tuple(ChatParams.__annotations__)
@@ -68,6 +71,7 @@ class Settings:
     quirks: Quirks
     adaptive: bool = False
     """Whether chats wait for a place in their model's window."""
+    hooks: Hooks | None = None
 
 
 def unexpected_keyword(
@@ -146,7 +150,7 @@ def build_chat(
         plain = request
         request = request._replace(body=_asking(body, options, plain.body or b""))
     keep = bool(options.get("include_usage"))
-    journal = Journal(_policy(settings, params))
+    journal = _journal(settings, params, id)
     answers = cast("object", body.get("n"))  # not checked where it comes from extra_body
     count = answers if isinstance(answers, int) else 1
     return ChatCall(request, journal, key, plain, settings.quirks, keep, count)
@@ -182,7 +186,14 @@ def build_get(
             raise unexpected_keyword(function, name, sorted(OPTIONS), _ELSEWHERE)
     path = quote(path, safe="/:", errors="replace")
     request, key = _request(settings, "GET", path, params, None, model, stream=False)
-    return Call(request, Journal(_policy(settings, params)), key)
+    return Call(request, _journal(settings, params, model), key)
+
+
+def _journal(settings: Settings, params: Mapping[str, Any], model: str | None) -> Journal:
+    journal = Journal(_policy(settings, params))
+    if settings.hooks is not None:
+        journal.watch = settings.hooks.watch(model, journal.records)
+    return journal
 
 
 def _policy(settings: Settings, params: Mapping[str, Any]) -> RetryPolicy:
@@ -222,6 +233,7 @@ def _request(
         model=model,
         project=headers.get("openai-project"),
         key_source=config.sources["api_key"] if "authorization" not in given else "the Authorization header",
+        key_sent="authorization" not in given,
     )
     request = Request(
         method=method,

@@ -11,6 +11,7 @@ from ..types.completion import with_meta
 from .chunks import ChunkParser, unexpected_body
 from .errors import read_object
 from .flow import Broken, Flow, Journal, Quirks, request_flow, stream_flow
+from .meta import meta_from
 from .reading import UnreadableError, read_model
 from .wire import Reply, Request
 
@@ -38,7 +39,8 @@ class Call(NamedTuple):
         Raises:
             APIResponseValidationError: It is none.
         """
-        return _read(model, reply, self.request, self.journal, wanted)
+        answer = _read(model, reply, self.request, self.journal, wanted)
+        return with_meta(answer, meta_from(reply, self.journal.records, total=reply.elapsed))
 
 
 class ChatCall(NamedTuple):
@@ -86,7 +88,8 @@ class ChatCall(NamedTuple):
             raise _unexpected(reply, self.request, self.journal, "a completion", f"an error ({said})")
         usage = completion.usage
         tokens = usage.completion_tokens if usage else None
-        return with_meta(completion, self.meta(reply, total=reply.elapsed, completion_tokens=tokens))
+        meta = meta_from(reply, self.journal.records, total=reply.elapsed, completion_tokens=tokens)
+        return with_meta(completion, meta)
 
     def meta(
         self,
@@ -97,17 +100,12 @@ class ChatCall(NamedTuple):
         to_first_token: float | None = None,
     ) -> Meta:
         """How the call went."""
-        return Meta(
-            request_id=reply.request_id,
-            status=reply.status,
-            headers=dict(reply.headers),
-            attempts=tuple(self.journal.records),
-            to_headers=reply.to_headers,
-            to_first_token=to_first_token,
+        return meta_from(
+            reply,
+            self.journal.records,
             total=total,
-            queued=reply.queued,
-            reused=reply.reused,
             completion_tokens=completion_tokens,
+            to_first_token=to_first_token,
         )
 
 
@@ -120,5 +118,5 @@ def _read(model: type[M], reply: Reply, request: Request, journal: Journal, want
 
 def _unexpected(reply: Reply, request: Request, journal: Journal, wanted: str, reason: str) -> Exception:
     error = unexpected_body(reply, request, reply.body, wanted, reason)
-    error.attempts = tuple(journal.records)
-    return error
+    error.meta = meta_from(reply, (), total=reply.elapsed)
+    return journal.broke(error)

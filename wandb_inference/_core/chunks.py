@@ -106,13 +106,14 @@ class ChunkParser:
             self.error = StreamInterruptedError(too_large)
 
     def _take_error(self, event: ServerSentEvent) -> None:
+        raw = self._shown(event.raw)
         try:
-            self.accumulator.add(read_model(ChatCompletionChunk, event.raw))
+            self.accumulator.add(read_model(ChatCompletionChunk, raw))
         except UnreadableError:
-            value = _json_or_none(event.raw)
-            self.error = self._server_error(value if is_error_object(value) else event.data)
+            value = _json_or_none(raw)
+            self.error = self._server_error(value if is_error_object(value) else raw.decode("utf-8", "replace"))
         else:
-            self.error = self._server_error(read_json(event.raw))
+            self.error = self._server_error(read_json(raw))
 
     def _read(self, events: Iterable[bytes], elapsed: float) -> Iterator[ChatCompletionChunk]:
         # One by one: a chunk that is dropped before the next is read costs the garbage collector nothing, and a stream
@@ -151,7 +152,7 @@ class ChunkParser:
             if extra and self._is_error(chunk, extra):
                 if chunk.choices:
                     add(chunk)
-                self.error = self._server_error(read_json(raw))
+                self.error = self._server_error(read_json(self._shown(raw)))
                 return
             add(chunk)
             template.learn(raw, chunk)
@@ -167,12 +168,17 @@ class ChunkParser:
             return True
         return chunk.usage is None and is_error_object({**extra, "choices": chunk.choices})
 
+    def _shown(self, data: bytes) -> bytes:
+        """The server's words without the key, which some repeat."""
+        return data if self._reply.hide is None else self._reply.hide(data)
+
     def _server_error(self, value: object) -> APIError:
         return stream_error(
             value, self._request.context, headers=self._reply.headers, request_id=self._reply.request_id
         )
 
     def _unreadable(self, raw: bytes, reason: str) -> APIError:
+        raw = self._shown(raw)
         value = _json_or_none(raw)
         if is_error_object(value):
             return self._server_error(value)
@@ -201,14 +207,15 @@ class ChunkParser:
 
     def _no_stream(self) -> APIError:
         """The exception for a body in which there was not one event."""
-        body = self._beginning.decode("utf-8", "replace").lstrip("\ufeff").strip()
+        beginning = self._shown(self._beginning)
+        body = beginning.decode("utf-8", "replace").lstrip("\ufeff").strip()
         kind = self._reply.headers.get("content-type", "")
         if body[:1] in ("", ":") or ("event-stream" in kind and body[0] not in "{[<"):
             return StreamInterruptedError(f"{self._request.address}: the stream ended before anything came")
-        value = _json_or_none(self._beginning)
+        value = _json_or_none(beginning)
         if is_error_object(value):
             return self._server_error(value)
-        return unexpected_body(self._reply, self._request, self._beginning, "a stream")
+        return unexpected_body(self._reply, self._request, beginning, "a stream")
 
 
 def _says_something(chunk: ChatCompletionChunk) -> bool:

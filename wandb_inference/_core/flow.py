@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from random import random
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from urllib.parse import urljoin
 
-from ..exceptions import APIError, AttemptRecord, BadRequestError, UnprocessableEntityError
+from ..exceptions import (
+    APIError,
+    APIResponseValidationError,
+    AttemptRecord,
+    BadRequestError,
+    UnprocessableEntityError,
+)
 from .errors import connection_error, status_error
+from .meta import meta_from
 from .retry import RetryPolicy
 from .wire import Attempt, Outcome, Reply, Request, origin
+
+if TYPE_CHECKING:
+    from ..exceptions import Outcome as Sent
+    from .hooks import Watch
+
+E = TypeVar("E", bound=APIError)
 
 Flow = Generator[Attempt, Outcome, Reply]
 
@@ -29,7 +43,7 @@ class Quirks:
 class Journal:
     """The attempts of one call, and what is left to it."""
 
-    __slots__ = ("jitter", "policy", "records", "refusals", "retries")
+    __slots__ = ("error", "jitter", "policy", "records", "refusals", "request", "retries", "watch")
 
     def __init__(self, policy: RetryPolicy, jitter: Callable[[], float] = random) -> None:
         self.policy = policy
@@ -38,6 +52,12 @@ class Journal:
         self.retries = 0
         self.refusals = 0
         """Refusals that were no retries."""
+        self.request: Request | None = None
+        """What was sent last."""
+        self.error: APIError | None = None
+        """How the last attempt failed."""
+        self.watch: Watch | None = None
+        """What tells the client's hooks of the call, where it has any."""
 
     def failed(
         self,
@@ -49,9 +69,9 @@ class Journal:
         final: bool,
         pause: float | None = None,
     ) -> float:
-        """Seconds to wait before the next attempt. Raises `error`, with the attempts on it, where there is none."""
+        """Seconds to wait before the next attempt. Raises `error`, which knows of the call, where there is none."""
         self.records.append(record._replace(error=error.message))
-        error.attempts = tuple(self.records)
+        self.error = self.complete(error)
         if pause is not None:
             delay = self.policy.comeback(pause, self.refusals, error, self.jitter())
         else:
@@ -63,6 +83,34 @@ class Journal:
         else:
             self.retries += 1
         return delay
+
+    def complete(self, error: E) -> E:
+        """The error, knowing of the attempts and of the request."""
+        error.attempts = tuple(self.records)
+        if error.meta is not None:
+            error.meta = replace(error.meta, attempts=error.attempts)
+        if self.request is not None:
+            from .redaction import sent_request  # which only errors need
+
+            vars(error)["_sent"] = sent_request(self.request)
+        return error
+
+    def broke(self, error: E) -> E:
+        """The error, after the last attempt, which had been answered, turned out to have failed."""
+        record = self.records.pop()
+        self.records.append(record._replace(error=error.message, outcome=outcome_of(error)))
+        return self.complete(error)
+
+    def gave_up(self, error: BaseException, elapsed: float) -> None:
+        """The call ends in an error that no attempt led to: the client was closed between two of them, say."""
+        if isinstance(error, APIError) and error.meta is None and self.records:
+            error.meta = meta_from(None, (), total=elapsed)
+            self.complete(error)
+
+
+def outcome_of(error: APIError) -> Sent:
+    """What an answer was that had begun well: one that came whole but was none, or one that may have been billed."""
+    return "answered" if isinstance(error, APIResponseValidationError) else "unknown"
 
 
 class Broken(NamedTuple):
@@ -87,9 +135,10 @@ def request_flow(request: Request, journal: Journal, broken: Broken | None = Non
     redirects = 0
     if broken is not None:
         # Its headers had been good, so its record knows of no failure yet; and a server that accepted may bill.
-        record = journal.records.pop()._replace(outcome="unknown")
+        record = journal.records.pop()._replace(outcome=outcome_of(broken.error))
         wait = journal.failed(broken.error, record, elapsed=broken.elapsed, deadline=deadline, final=False)
     while True:
+        journal.request = request
         outcome = yield Attempt(request, wait)
         error: APIError
         if isinstance(outcome, Reply):
@@ -107,10 +156,13 @@ def request_flow(request: Request, journal: Journal, broken: Broken | None = Non
             final = False
             pause = outcome.pause
         else:
-            record = AttemptRecord(None, None, outcome.sent, wait, outcome.seconds, None)
+            head = outcome.answer
+            status, request_id = head and head.status, head and head.request_id
+            record = AttemptRecord(status, None, outcome.sent, wait, outcome.seconds, request_id)
             error = connection_error(outcome, request)
             final = outcome.permanent
             pause = None
+        error.meta = meta_from(outcome, (), total=outcome.elapsed)
         wait = journal.failed(error, record, elapsed=outcome.elapsed, deadline=deadline, final=final, pause=pause)
 
 

@@ -1,12 +1,16 @@
-"""Timeouts and retries as people give them, checked."""
+"""Timeouts, retries and hooks as people give them, checked."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
 
 from ..exceptions import ConfigurationError
 from .wire import Timeouts
+
+if TYPE_CHECKING:
+    from .build import Settings
 
 _FOR_EVER = 1e9
 """Seconds, thirty years: a socket's clock overflows at ten times as many."""
@@ -77,6 +81,25 @@ def switch(name: str, value: object) -> bool:
     if not isinstance(value, bool):
         raise ConfigurationError(f"{name} is {value!r}", hint="Give True or False.")
     return value
+
+
+def hooked(settings: Settings, options: Mapping[str, Any], *, blocking: bool) -> Settings:
+    """The settings with the hooks among some options.
+
+    Args:
+        settings: Those there are.
+        options: By their names; a hook that is `None` removes one.
+        blocking: Whether the client can't await.
+
+    Raises:
+        ConfigurationError: Not callable, or a coroutine function for a blocking client.
+    """
+    given = {name: options[name] for name in ("before_send", "on_attempt", "on_done") if name in options}
+    if settings.hooks is None and all(hook is None for hook in given.values()):
+        return settings
+    from .hooks import hooks_of  # which few clients need
+
+    return replace(settings, hooks=hooks_of(given, settings.hooks, blocking=blocking))
 
 
 def _connect_and_read(timeout: object) -> tuple[object, object]:

@@ -13,6 +13,7 @@ from .wire import Failure, Reply
 
 if TYPE_CHECKING:
     from .call import ChatCall
+    from .hooks import Notices
 
 
 class StreamState:
@@ -77,17 +78,17 @@ class StreamState:
         if error is None:
             return None
         if not self._parser.given:
+            error.meta = self._meta(elapsed)
             return self._call.flow(Broken(error, elapsed))
         self.close(elapsed)
-        raise self._finished(error)
+        raise self._finished(self._call.journal.broke(error))
 
     def _finished(self, error: APIError) -> APIError:
         """The error with what had arrived."""
         if self._parser.given:
             error.partial = self._parser.accumulator.snapshot()
-        error.attempts = tuple(self._call.journal.records)
         error.meta = self.meta
-        return error
+        return self._call.journal.complete(error)
 
     def restart(self, reply: Reply) -> None:
         """The new reply takes the place of the one that broke."""
@@ -100,6 +101,18 @@ class StreamState:
                 pass
         if self._total is None:
             self._total = elapsed
+
+    def ended(self, error: BaseException | None = None) -> Notices:
+        """What the client's hooks are told now that the stream is closed; nothing if they know.
+
+        Args:
+            error: How it failed.
+        """
+        watch = self._call.journal.watch
+        if watch is None:
+            return ()
+        meta = error.meta if isinstance(error, APIError) else self.meta
+        return watch.done(error, self._total or 0.0, meta=meta, usage=self.usage, complete=self.done)
 
     @property
     def text(self) -> str:
@@ -114,10 +127,13 @@ class StreamState:
     @property
     def meta(self) -> Meta:
         """How the call went so far."""
+        return self._meta(self._total)
+
+    def _meta(self, total: float | None) -> Meta:
         usage = self.usage
         return self._call.meta(
             self._reply,
             to_first_token=self._parser.first_token,
-            total=self._total,
+            total=total,
             completion_tokens=usage.completion_tokens if usage else None,
         )

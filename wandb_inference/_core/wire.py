@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
@@ -27,6 +27,8 @@ class Context(NamedTuple):
     model: str | None = None
     project: str | None = None
     key_source: str = ""
+    key_sent: bool = True
+    """Whether the client's key goes along, and no header of the caller's own."""
 
 
 def default_port(scheme: str) -> int:
@@ -96,6 +98,8 @@ class Reply(NamedTuple):
     """Whether the connection had been used before; `None` where that is not known."""
     pause: float | None = None
     """For a call that its model's window let go too early: seconds before it comes back, without using up a retry."""
+    hide: Callable[[bytes], bytes] | None = None
+    """Takes the key out of what a stream's server repeats; `None` where there is nothing to take out."""
 
     @property
     def request_id(self) -> str | None:
@@ -122,6 +126,10 @@ class Failure(NamedTuple):
     """From sending to the failure."""
     elapsed: float
     """Since the call began."""
+    queued: float = 0.0
+    """Seconds spent in line for a turn."""
+    answer: Reply | None = None
+    """The answer's head, where it had come."""
 
 
 Outcome: TypeAlias = "Reply | Failure"

@@ -16,9 +16,11 @@ from .bridge import AsyncHttpxExchange
 from .clocks import ClockError, Clocks, Limit
 from .outcomes import (
     ERRORS,
+    Answer,
     NotSentError,
     closed,
     failure,
+    hiding,
     log_outcome,
     log_wait,
     reply,
@@ -29,11 +31,12 @@ from .outcomes import (
 from .pool import Origin
 from .proxies import proxy_for
 from .routes import is_mocked
+from .telling import tell_async
 
 if TYPE_CHECKING:
     import httpx
 
-    from .._core.flow import Flow
+    from .._core.flow import Flow, Journal
     from ..types.concurrency import Concurrency
 
 
@@ -60,28 +63,39 @@ class AsyncTransport:
         """Whether the connections are ours, not the caller's."""
         return self._given is None
 
-    async def run(self, flow: Flow, key: ApiKey | None, clocks: Clocks) -> Reply:
+    async def run(self, flow: Flow, key: ApiKey | None, clocks: Clocks, journal: Journal) -> Reply:
         """The reply that the flow returns. Raises what it raises."""
-        attempt = next(flow)
-        again = attempt.wait > 0  # a stream that broke
-        while True:
-            if attempt.wait:
-                log_wait(attempt.wait)
-                await asyncio.sleep(attempt.wait)
-            if attempt.request.adaptive:
-                from .async_gate import gate_of
+        watch = journal.watch
+        try:
+            attempt = next(flow)
+            again = attempt.wait > 0  # a stream that broke
+            while True:
+                if watch is not None:
+                    await tell_async(watch.failed(attempt.wait, journal.error))
+                if attempt.wait:
+                    log_wait(attempt.wait)
+                    await asyncio.sleep(attempt.wait)
+                if watch is not None:
+                    await tell_async(watch.sending(attempt, clocks.elapsed))
+                if attempt.request.adaptive:
+                    from .async_gate import gate_of
 
-                self._is_adaptive = True
-                gate = gate_of(self, self._limit)
-                outcome = await gate.send(self._send, attempt.request, key, clocks, again)
-                again = True
-            else:
-                outcome = await self._send(attempt.request, key, clocks)
-            log_outcome(outcome, attempt.request)
-            try:
-                attempt = flow.send(outcome)
-            except StopIteration as finished:
-                return cast("Reply", finished.value)
+                    self._is_adaptive = True
+                    gate = gate_of(self, self._limit)
+                    outcome = await gate.send(self._send, attempt.request, key, clocks, again)
+                    again = True
+                else:
+                    outcome = await self._send(attempt.request, key, clocks)
+                log_outcome(outcome, attempt.request)
+                try:
+                    attempt = flow.send(outcome)
+                except StopIteration as finished:
+                    return cast("Reply", finished.value)
+        except BaseException as error:
+            journal.gave_up(error, clocks.elapsed)
+            if watch is not None:
+                await tell_async(watch.done(error, clocks.elapsed), error)
+            raise
 
     async def _send(self, request: Request, key: ApiKey | None, clocks: Clocks) -> Outcome:
         if self._closed:
@@ -94,6 +108,7 @@ class AsyncTransport:
         if self._closed:
             raise closed(is_own=True)
         pool = await self._own_pool()
+        answered = began
         turn = AsyncTurn(pool)
         try:
             await turn.begin(clocks)
@@ -101,11 +116,13 @@ class AsyncTransport:
             exchange = turn.exchange = await self._open(pool, request, text, clocks)
             answered = time.monotonic()
             if request.stream and exchange.answer.status < 300:
-                return reply(exchange.answer, b"", turn, began, answered, clocks)
+                answer, _ = without_key(exchange.answer, b"", text)
+                return reply(answer, b"", turn, began, answered, clocks, hiding(text))
             body = await _whole(exchange)
         except ERRORS as error:
+            lost = failure(error, began, clocks, turn.answer(text), answered)
             await turn.close()
-            return failure(error, began, clocks)
+            return lost
         except BaseException:
             await turn.close()
             raise
@@ -172,6 +189,10 @@ class AsyncTurn:
         """Waits for the turn."""
         await self._pool.enter(clocks)
         self._held = True
+
+    def answer(self, key: str | None) -> Answer | None:
+        """The head of the answer without the key, where it came."""
+        return None if self.exchange is None else without_key(self.exchange.answer, b"", key)[0]
 
     async def close(self, *, drain: bool = False) -> None:
         """Closes the exchange and ends the turn."""

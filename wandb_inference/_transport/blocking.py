@@ -13,15 +13,16 @@ from .._core.wire import Failure, Outcome, Reply, Request
 from .bridge import HttpxExchange
 from .clocks import Clocks
 from .exchange import DirectExchange, Exchange, Pool
-from .outcomes import ERRORS, closed, failure, log_outcome, log_wait, reply, target_of, without_key
+from .outcomes import ERRORS, Answer, closed, failure, hiding, log_outcome, log_wait, reply, target_of, without_key
 from .pool import Origin
 from .proxies import proxy_for
 from .routes import is_mocked
+from .telling import tell
 
 if TYPE_CHECKING:
     import httpx
 
-    from .._core.flow import Flow
+    from .._core.flow import Flow, Journal
     from ..types.concurrency import Concurrency
     from .gate import Gate
 
@@ -50,24 +51,35 @@ class Transport:
         """Whether the connections are ours, not the caller's."""
         return self._given is None
 
-    def run(self, flow: Flow, key: ApiKey | None, clocks: Clocks) -> Reply:
+    def run(self, flow: Flow, key: ApiKey | None, clocks: Clocks, journal: Journal) -> Reply:
         """The reply that the flow returns. Raises what it raises."""
-        attempt = next(flow)
-        again = attempt.wait > 0  # a stream that broke
-        while True:
-            if attempt.wait:
-                log_wait(attempt.wait)
-                time.sleep(attempt.wait)
-            if attempt.request.adaptive:
-                outcome = self._own_gate().send(self._send, attempt.request, key, clocks, again)
-                again = True
-            else:
-                outcome = self._send(attempt.request, key, clocks)
-            log_outcome(outcome, attempt.request)
-            try:
-                attempt = flow.send(outcome)
-            except StopIteration as finished:
-                return cast("Reply", finished.value)
+        watch = journal.watch
+        try:
+            attempt = next(flow)
+            again = attempt.wait > 0  # a stream that broke
+            while True:
+                if watch is not None:
+                    tell(watch.failed(attempt.wait, journal.error))
+                if attempt.wait:
+                    log_wait(attempt.wait)
+                    time.sleep(attempt.wait)
+                if watch is not None:
+                    tell(watch.sending(attempt, clocks.elapsed))
+                if attempt.request.adaptive:
+                    outcome = self._own_gate().send(self._send, attempt.request, key, clocks, again)
+                    again = True
+                else:
+                    outcome = self._send(attempt.request, key, clocks)
+                log_outcome(outcome, attempt.request)
+                try:
+                    attempt = flow.send(outcome)
+                except StopIteration as finished:
+                    return cast("Reply", finished.value)
+        except BaseException as error:
+            journal.gave_up(error, clocks.elapsed)
+            if watch is not None:
+                tell(watch.done(error, clocks.elapsed))
+            raise
 
     def _send(self, request: Request, key: ApiKey | None, clocks: Clocks) -> Outcome:
         if self._closed:
@@ -76,6 +88,7 @@ class Transport:
         if self._closed:
             raise closed(is_own=True)
         began = time.monotonic()
+        answered = began
         turn = Turn(self._own_pool())
         try:
             turn.begin(clocks)
@@ -83,11 +96,13 @@ class Transport:
             exchange = turn.exchange = self._open(request, text, clocks)
             answered = time.monotonic()
             if request.stream and exchange.answer.status < 300:
-                return reply(exchange.answer, b"", turn, began, answered, clocks)
+                answer, _ = without_key(exchange.answer, b"", text)
+                return reply(answer, b"", turn, began, answered, clocks, hiding(text))
             body = _whole(exchange)
         except ERRORS as error:
+            lost = failure(error, began, clocks, turn.answer(text), answered)
             turn.close()
-            return failure(error, began, clocks)
+            return lost
         except BaseException:
             turn.close()
             raise
@@ -161,6 +176,10 @@ class Turn:
         """Waits for the turn."""
         self._pool.enter(clocks)
         self._held = True
+
+    def answer(self, key: str | None) -> Answer | None:
+        """The head of the answer without the key, where it came."""
+        return None if self.exchange is None else without_key(self.exchange.answer, b"", key)[0]
 
     def close(self, *, drain: bool = False) -> None:
         """Closes the exchange and ends the turn."""

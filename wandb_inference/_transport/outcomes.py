@@ -6,7 +6,7 @@ import logging
 import socket
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -64,13 +64,22 @@ def target_of(url: str) -> Target:
     return Target(Origin(scheme, host, port), shown if port == default_port(scheme) else f"{shown}:{port}", path or "/")
 
 
-def wire_of(request: Request, key: str | None) -> bytes:
+class Wire(bytes):
+    """A request as it goes on the wire; its `repr` shows nothing of it, as the key is in it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} bytes>"
+
+
+def wire_of(request: Request, key: str | None) -> Wire:
     """The request as it goes on the wire."""
     target = target_of(request.url)
     headers = [("host", target.host), *request.headers.items()]
     if key is not None:
         headers.append(("authorization", f"Bearer {key}"))
-    return request_bytes(request.method, target.path, headers, request.body)
+    return Wire(request_bytes(request.method, target.path, headers, request.body))
 
 
 class Answer(NamedTuple):
@@ -94,15 +103,32 @@ def without_key(answer: Answer, body: bytes, key: str | None) -> tuple[Answer, b
     """Head and body without the key, which some servers repeat in their refusals: it would end up in an error."""
     if key is None or len(key) < _SHORTEST_KEY:
         return answer, body
-    secret = key.encode()
-    if secret in body:
-        body = body.replace(secret, b"***")
+    body = body.replace(key.encode(), b"***")
     if any(key in value for value in answer.headers.values()):
         answer = answer._replace(headers={name: value.replace(key, "***") for name, value in answer.headers.items()})
     return answer, body
 
 
-def reply(answer: Answer, body: bytes, raw: object, began: float, answered: float, clocks: Clocks) -> Reply:
+def hiding(key: str | None) -> Callable[[bytes], bytes] | None:
+    """What takes the key out of a server's words; `None` where there is none, or one too short to be told from them."""
+    if key is None or len(key) < _SHORTEST_KEY:
+        return None
+
+    def hide(data: bytes) -> bytes:
+        return data.replace(key.encode(), b"***")
+
+    return hide
+
+
+def reply(
+    answer: Answer,
+    body: bytes,
+    raw: object,
+    began: float,
+    answered: float,
+    clocks: Clocks,
+    hide: Callable[[bytes], bytes] | None = None,
+) -> Reply:
     """The answer in the core's terms.
 
     Args:
@@ -112,6 +138,7 @@ def reply(answer: Answer, body: bytes, raw: object, began: float, answered: floa
         began: When it was sent, by `time.monotonic`.
         answered: When its headers were there.
         clocks: The call's.
+        hide: What takes the key out of the rest.
     """
     return Reply(
         status=answer.status,
@@ -124,16 +151,21 @@ def reply(answer: Answer, body: bytes, raw: object, began: float, answered: floa
         now=time.time(),
         queued=clocks.queued,
         reused=answer.reused,
+        hide=hide,
     )
 
 
-def failure(error: Exception, began: float, clocks: Clocks) -> Failure:
+def failure(
+    error: Exception, began: float, clocks: Clocks, answer: Answer | None = None, answered: float = 0.0
+) -> Failure:
     """No answer, in the core's terms.
 
     Args:
         error: One of `ERRORS`.
         began: When the request was sent, by `time.monotonic`.
         clocks: The call's.
+        answer: The answer's head, where it had come.
+        answered: When it had.
     """
     clock = None
     cause: BaseException = error
@@ -158,6 +190,8 @@ def failure(error: Exception, began: float, clocks: Clocks) -> Failure:
         or any(isinstance(link, ssl.SSLCertVerificationError) for link in links),
         seconds=time.monotonic() - began,
         elapsed=clocks.elapsed,
+        queued=clocks.queued,
+        answer=None if answer is None else reply(answer, b"", None, began, answered, clocks),
     )
 
 

@@ -10,6 +10,7 @@ from typing_extensions import Unpack
 from .._core.build import build_chat
 from .._streaming import AsyncStream, Stream
 from .._transport.clocks import Clocks
+from .._transport.telling import told, told_async
 from ..types import ChatCompletion, ChatCompletionChunk
 from ..types.chat_params import ChatParams
 from ..types.messages import MessageParam
@@ -83,9 +84,11 @@ class Completions:
         """
         call = build_chat(self._settings, "create", model, messages, stream, params)
         clocks = Clocks(call.request.timeouts)
-        reply = self._transport.run(call.flow(), call.key, clocks)
+        reply = self._transport.run(call.flow(), call.key, clocks, call.journal)
         if not stream:
-            return call.completion(reply)
+            if (watch := call.journal.watch) is None:
+                return call.completion(reply)
+            return told(watch, clocks, lambda: call.completion(reply))
         answer: Stream[ChatCompletionChunk] = Stream(call, self._transport, clocks, reply)
         return answer
 
@@ -139,8 +142,10 @@ class AsyncCompletions:
         """
         call = build_chat(self._settings, "create", model, messages, stream, params)
         clocks = Clocks(call.request.timeouts)
-        reply = await self._transport.run(call.flow(), call.key, clocks)
+        reply = await self._transport.run(call.flow(), call.key, clocks, call.journal)
         if not stream:
-            return call.completion(reply)
+            if (watch := call.journal.watch) is None:
+                return call.completion(reply)
+            return await told_async(watch, clocks, lambda: call.completion(reply))
         answer: AsyncStream[ChatCompletionChunk] = AsyncStream(call, self._transport, clocks, reply)
         return answer

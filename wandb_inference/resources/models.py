@@ -10,8 +10,10 @@ from typing_extensions import Unpack
 
 from .._core.build import build_get, model_id
 from .._transport.clocks import Clocks
+from .._transport.telling import told, told_async
 from ..exceptions import NotFoundError
 from ..types import Model
+from ..types._wire import with_meta
 from ..types.chat_params import RequestOptions
 from ..types.model import ModelList
 from ._awaiting import awaited
@@ -68,9 +70,10 @@ class Models:
             return self._get(Model, "retrieve", f"/models/{id}", "a model", options, model=id)
         except NotFoundError as error:
             # Only the list is documented: where a server has no path for a single model, the list knows it.
-            for model in self.list(**options):
+            models = self.list(**options)
+            for model in models:
                 if model.id == id:
-                    return model
+                    return with_meta(model, models.meta)
             raise error
 
     def _get(
@@ -84,7 +87,10 @@ class Models:
     ) -> M:
         call = build_get(self._settings, function, path, options, model)
         clocks = Clocks(call.request.timeouts)
-        return call.read(kind, self._transport.run(call.flow(), call.key, clocks), wanted)
+        reply = self._transport.run(call.flow(), call.key, clocks, call.journal)
+        if (watch := call.journal.watch) is None:
+            return call.read(kind, reply, wanted)
+        return told(watch, clocks, lambda: call.read(kind, reply, wanted))
 
 
 class AsyncModels:
@@ -133,9 +139,10 @@ class AsyncModels:
             return await self._get(Model, "retrieve", f"/models/{id}", "a model", options, model=id)
         except NotFoundError as error:
             # Only the list is documented: where a server has no path for a single model, the list knows it.
-            for model in await self.list(**options):
+            models = await self.list(**options)
+            for model in models:
                 if model.id == id:
-                    return model
+                    return with_meta(model, models.meta)
             raise error
 
     async def _get(
@@ -149,4 +156,7 @@ class AsyncModels:
     ) -> M:
         call = build_get(self._settings, function, path, options, model)
         clocks = Clocks(call.request.timeouts)
-        return call.read(kind, await self._transport.run(call.flow(), call.key, clocks), wanted)
+        reply = await self._transport.run(call.flow(), call.key, clocks, call.journal)
+        if (watch := call.journal.watch) is None:
+            return call.read(kind, reply, wanted)
+        return await told_async(watch, clocks, lambda: call.read(kind, reply, wanted))

@@ -16,6 +16,7 @@ from .completion import (
     TopLogprob,
 )
 from .concurrency import Concurrency
+from .hook_events import AttemptEvent, DoneEvent, SendEvent
 from .messages import (
     AssistantMessage,
     DeveloperMessage,
@@ -28,10 +29,12 @@ from .messages import (
 )
 from .meta import Meta
 from .model import Model
+from .rate_limit import RateLimit
 from .usage import CompletionTokensDetails, CompletionUsage, PromptTokensDetails
 
 __all__ = [
     "AssistantMessage",
+    "AttemptEvent",
     "ChatCompletion",
     "ChatCompletionChunk",
     "ChatCompletionMessage",
@@ -44,6 +47,7 @@ __all__ = [
     "Concurrency",
     "Delta",
     "DeveloperMessage",
+    "DoneEvent",
     "FinishReason",
     "FunctionCall",
     "FunctionCallDelta",
@@ -53,7 +57,9 @@ __all__ = [
     "Meta",
     "Model",
     "PromptTokensDetails",
+    "RateLimit",
     "RequestOptions",
+    "SendEvent",
     "SystemMessage",
     "TokenLogprob",
     "ToolCall",

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from .meta import Meta
+
+M = TypeVar("M", bound=BaseModel)
 
 
 class WireModel(BaseModel):
@@ -26,3 +31,15 @@ def reasoning_of(extra: dict[str, Any] | None) -> str | None:
             if isinstance(value, str) and value:
                 return value
     return None
+
+
+def with_meta(answer: M, meta: Meta | None) -> M:
+    """The same answer, knowing how its call went."""
+    # Beside the fields, where `functools.cached_property` would put it: neither dumped nor compared.
+    vars(answer)["_meta"] = meta
+    return answer
+
+
+def meta_of(answer: BaseModel) -> Meta | None:
+    """How the call of an answer went; `None` for one that no call returned."""
+    return cast("Meta | None", vars(answer).get("_meta"))

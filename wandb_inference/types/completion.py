@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from ._wire import WireModel, reasoning_of
+from ._wire import WireModel, meta_of, reasoning_of
+from ._wire import with_meta as with_meta
 from .usage import CompletionUsage
 
 if TYPE_CHECKING:
@@ -141,11 +142,4 @@ class ChatCompletion(WireModel):
 
         Not part of `model_dump()` or of equality; kept by `pickle`.
         """
-        return cast("Meta | None", self.__dict__.get("_meta"))
-
-
-def with_meta(completion: ChatCompletion, meta: Meta) -> ChatCompletion:
-    """The same completion, knowing how its call went."""
-    # Beside the fields, where `functools.cached_property` would put it: neither dumped nor compared.
-    vars(completion)["_meta"] = meta
-    return completion
+        return meta_of(self)

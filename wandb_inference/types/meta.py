@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .rate_limit import RateLimit, read_rate_limit
+
 if TYPE_CHECKING:
     from ..exceptions import AttemptRecord
 
@@ -15,18 +17,18 @@ class Meta:
 
     request_id: str | None
     """The server's id of the request, where it sent one: quote it to support."""
-    status: int
-    """HTTP status of the answer."""
+    status: int | None
+    """HTTP status of the last attempt's answer; `None` where none came."""
     headers: dict[str, str]
-    """Response headers, names in lower case."""
+    """Response headers, names in lower case; empty where none came."""
     attempts: tuple[AttemptRecord, ...]
-    """Every attempt, in order; the last is the one that was answered."""
-    to_headers: float
-    """Until the answer's headers were there."""
+    """Every attempt, in order; the rest of this record is about the last."""
+    to_headers: float | None
+    """Until the answer's headers were there; `None` where none came."""
     to_first_token: float | None
     """Until a stream's first chunk with text, thinking or a tool call; `None` without a stream, or before it."""
     total: float | None
-    """Until the answer was complete or the stream closed; `None` while it runs."""
+    """Until the answer was complete, the call failed or the stream closed; `None` while it runs."""
     queued: float = 0.0
     """Spent in line, because `max_connections` calls were in flight, or as many of the model as `adaptive_concurrency`
     allows; no timeout but the deadline counts it."""
@@ -34,6 +36,11 @@ class Meta:
     """Whether the connection had served an earlier call; `None` where that is not known, as through a proxy."""
     completion_tokens: int | None = None
     """Tokens of the answer, where the usage is known."""
+
+    @property
+    def rate_limit(self) -> RateLimit | None:
+        """What the server says about its rate limits; `None` where it says nothing."""
+        return read_rate_limit(self.headers)
 
     @property
     def tokens_per_second(self) -> float | None:
@@ -46,7 +53,7 @@ class Meta:
         began = self.to_first_token
         tokens = self.completion_tokens
         if began is None:
-            began = self.to_headers - self.attempts[-1].seconds if self.attempts else 0.0
+            began = (self.to_headers or 0.0) - self.attempts[-1].seconds if self.attempts else 0.0
         else:
             tokens -= 1  # the first one marks the start of the clock
         seconds = self.total - began

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from ._wire import WireModel
+from ._wire import WireModel, meta_of
+
+if TYPE_CHECKING:
+    from .meta import Meta
 
 
 class Model(WireModel):
@@ -19,6 +23,11 @@ class Model(WireModel):
     owned_by: str = ""
     """Who owns it."""
 
+    @property
+    def meta(self) -> Meta | None:
+        """Request id, headers, attempts and timings of `retrieve()`; `None` for one of a list, which has them."""
+        return meta_of(self)
+
 
 class ModelList(WireModel):
     """The answer of `GET /models`."""
@@ -27,6 +36,11 @@ class ModelList(WireModel):
     """The models, in the server's order."""
     object: str = "list"
     """What this is."""
+
+    @property
+    def meta(self) -> Meta | None:
+        """Request id, headers, attempts and timings; `None` for a list that no call returned."""
+        return meta_of(self)
 
     def __iter__(self) -> Iterator[Model]:  # type: ignore[override]  # over models, not over the fields of this one
         return iter(self.data)

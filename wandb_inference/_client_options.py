@@ -1,0 +1,155 @@
+"""What both clients know without waiting: their options, checked, and the settings that come of them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from typing_extensions import Self, TypedDict
+
+from ._checks import shown_url
+from ._config import resolve
+from ._core.build import Settings, settings_of, unexpected_keyword, with_options
+from ._log import set_up
+
+if TYPE_CHECKING:
+    from ._config import ApiKey
+    from ._transport import AsyncTransport, Transport
+    from .types import AttemptEvent, Concurrency, DoneEvent, SendEvent
+
+
+class ClientOptions(TypedDict, total=False):
+    """What `with_options()` replaces; each as in `Client`."""
+
+    api_key: str | Callable[[], str] | Callable[[], Awaitable[str]] | None
+    """The key, or a callable that is asked for it; `None` keeps the present one."""
+    project: str | None
+    """The project to bill, as `team/project`; `None` keeps the present one."""
+    base_url: str | None
+    """Another server; `None` keeps the present one."""
+    timeout: float | tuple[float | None, float | None] | None
+    """Seconds for connecting and for any single read or write, or the pair (connect, read); `None` waits for ever."""
+    stall_timeout: float | None
+    """Seconds without a data event on a stream; `None` waits for ever."""
+    deadline: float | None
+    """Seconds for everything a call does; `None` for no limit."""
+    max_retries: int | None
+    """Attempts after the first; `None` keeps the present number."""
+    default_headers: Mapping[str, str | None] | None
+    """Headers to add to those the client sends."""
+    adaptive_concurrency: bool | None
+    """Whether chats wait in line for what the server can take; `None` keeps the present choice."""
+    before_send: Callable[[SendEvent], object] | None
+    """Called before each sending; `None` removes it."""
+    on_attempt: Callable[[AttemptEvent], object] | None
+    """Called after each attempt; `None` removes it."""
+    on_done: Callable[[DoneEvent], object] | None
+    """Called when a call is over; `None` removes it."""
+
+
+OPTIONS = tuple(ClientOptions.__annotations__)
+
+# What other clients call our arguments.
+ELSEWHERE = {
+    "api_base": "did you mean 'base_url'?",
+    "key": "did you mean 'api_key'?",
+    "num_retries": "did you mean 'max_retries'?",
+    "request_timeout": "did you mean 'timeout'?",
+    "extra_headers": "did you mean 'default_headers'?",
+    "headers": "did you mean 'default_headers'?",
+}
+
+
+class Configured:
+    """What both clients know without waiting."""
+
+    _transport_type: ClassVar[type[Transport] | type[AsyncTransport]]
+    _settings: Settings
+    _transport: Any
+
+    @property
+    def base_url(self) -> str:
+        """Where requests go, without a slash at the end."""
+        return self._settings.config.base_url
+
+    @property
+    def project(self) -> str | None:
+        """The project that is billed, as `team/project`; `""` where none is sent, `None` where none is set."""
+        return self._settings.config.project
+
+    @property
+    def concurrency(self) -> dict[str, Concurrency]:
+        """What `adaptive_concurrency` found out, by model, for this client's server and project.
+
+        A snapshot; empty before the first call. An `AsyncClient` tells it of the running event loop.
+        """
+        settings = self._settings
+        project = settings.headers.get("openai-project", self.project) or None
+        found: dict[str, Concurrency] = self._transport.concurrency(shown_url(self.base_url), project)
+        return found
+
+    def __repr__(self) -> str:
+        settings = self._settings
+        connect, read, stall, deadline = settings.timeouts
+        return (
+            f"{type(self).__name__}({settings.config.summary}, timeout=({connect}, {read}), stall_timeout={stall}, "
+            f"deadline={deadline}, max_retries={settings.policy.max_retries}"
+            f"{', adaptive_concurrency=True' if settings.adaptive else ''})"
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        if not self._transport.is_own:
+            raise TypeError(
+                f"a {type(self).__name__} with an http_client is not pickled: connections stay where they are"
+            )
+        if any(name.lower() == "authorization" for name in self._settings.headers):
+            raise TypeError("a key among the default_headers is never pickled: give it as an importable api_key()")
+        return _restored, (type(self), self._settings)
+
+    @classmethod
+    def _restore(cls, settings: Settings, transport: Any = None) -> Self:
+        """A client with these settings, its own or somebody's connections."""
+        client = cls.__new__(cls)
+        client._settings = settings
+        client._transport = transport or cls._transport_type()
+        return client
+
+    def _refuse(self, unknown: Mapping[str, object]) -> None:
+        for name in unknown:
+            raise unexpected_keyword(type(self).__name__, name, (*OPTIONS, "http_client"), ELSEWHERE)
+
+
+def _restored(cls: type[Any], settings: Settings) -> Any:
+    return cls._restore(settings)
+
+
+def new_settings(
+    api_key: ApiKey | None,
+    project: str | None,
+    base_url: str | None,
+    timeout: object = (10.0, 600.0),
+    stall_timeout: object = 120.0,
+    deadline: object = None,
+    max_retries: object = 2,
+    default_headers: Mapping[str, str | None] | None = None,
+    adaptive_concurrency: object = False,
+) -> Settings:
+    """What a client knows, from its arguments and from where the rest is looked up."""
+    config = resolve(api_key=api_key, project=project, base_url=base_url)
+    set_up(config.log_level)
+    return settings_of(
+        config,
+        timeout=timeout,
+        stall_timeout=stall_timeout,
+        deadline=deadline,
+        max_retries=max_retries,
+        headers=default_headers,
+        adaptive=adaptive_concurrency,
+    )
+
+
+def changed(function: str, settings: Settings, options: Mapping[str, Any]) -> Settings:
+    for name in options:
+        if name not in OPTIONS:
+            raise unexpected_keyword(function, name, OPTIONS, ELSEWHERE)
+    return with_options(settings, options)
