@@ -37,7 +37,10 @@ class Peer:
             if name.lower() == b"content-length":
                 length = int(value)
         while len(body) < length:
-            body += self.connection.recv(65536)
+            piece = self.connection.recv(65536)
+            if not piece:
+                return b""
+            body += piece
         self.server.requests.append(head + b"\r\n\r\n" + body)
         return head + b"\r\n\r\n" + body
 
