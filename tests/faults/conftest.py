@@ -23,10 +23,15 @@ def certified(name: str = "localhost") -> ssl.SSLContext:
     return context
 
 
-@pytest.fixture(params=["plain", "tls"])
-def layer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """In the clear, then over TLS with a certificate that the clients trust."""
+@pytest.fixture
+def trust(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clients trust the certificate of the servers."""
     monkeypatch.setenv("SSL_CERT_FILE", str(DATA / "localhost.pem"))
+
+
+@pytest.fixture(params=["plain", "tls"])
+def layer(request: pytest.FixtureRequest, trust: None) -> str:
+    """In the clear, then over TLS."""
     return request.param
 
 

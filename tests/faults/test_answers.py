@@ -1,5 +1,7 @@
-"""Answers that are odd, wrong, or no answers at all. All but those that end the connection leave it open, so that it is
-the bytes that are judged and not their end."""
+"""Answers that are odd, wrong, or none at all.
+
+All but those that say so leave the connection open, so that it is the bytes that are judged and not their end.
+"""
 
 from __future__ import annotations
 
