@@ -142,6 +142,8 @@ class AsyncConnection(asyncio.Protocol):
 
     async def read(self, limit: Limit) -> bytes:
         """What has arrived, at least a byte; `b""` at the end."""
+        if self._arrived:
+            limit.left()  # who reads more slowly than the peer sends never waits, and their deadline comes all the same
         while not self._arrived:
             if self._ended:
                 if self._error is not None:
