@@ -100,10 +100,11 @@ class RawServer:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self.hang_up()
-        for connection in self._open:
-            connection.close()
         for thread in self._threads:
             thread.join(5)
+        # Not before: TLS would go on with the number of a closed socket, which may be another's by then.
+        for connection in self._open:
+            connection.close()
 
     def hang_up(self) -> None:
         """Ends every connection."""

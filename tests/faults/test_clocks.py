@@ -1,6 +1,6 @@
 """Clocks that run out: each ends what it limits on time, and is named in the error.
 
-The cases of the table wait, and do little else. So all of one kind run at the same time, each with a server of its own,
+The cases of the table wait, and do little else. So many of them run at the same time, each with a server of its own,
 and each test looks at what became of one.
 """
 
@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import pytest
-from conftest import KEY, PROJECT, ask, done, texts
+from conftest import KEY, PROJECT, ask, done, each
 from raw_server import Peer, RawServer
 
 from wandb_inference import APIError, APITimeoutError, AsyncClient, Client, InternalServerError
@@ -150,7 +150,7 @@ CASES = [
     Timed("one event, then comments", COMMENTS, DEADLINE, "deadline", text="Hi", asks=STREAM),
     Timed("only comments", ONLY_COMMENTS, DEADLINE, "deadline", asks=STREAM),
     Timed("an event drips", AN_EVENT, DEADLINE, "deadline", text="Hi", asks=STREAM),
-    Timed("events without end", EVENTS_WITHOUT_END, DEADLINE, "deadline", text="Hi" * 9, asks=STREAM),
+    Timed("events without end", EVENTS_WITHOUT_END, DEADLINE, "deadline", text="HiHi", asks=STREAM),
     Timed("DONE, then silence", then_silent(ended), DEADLINE, None, "Hi", asks=STREAM),
     Timed("DONE, then comments", dripping(ended, lambda good: again(chunk(b":\n"))), DEADLINE, None, "Hi", asks=STREAM),
     Timed("reads nothing", deaf, DEADLINE, "deadline", **UPLOAD),
@@ -211,7 +211,7 @@ def became() -> Callable[[Any, int], Run]:
     def became(kind: Any, number: int) -> Run:
         if number not in found:
             numbers = [other for other, run in enumerate(RUNS) if run[0] is kind]
-            with ThreadPoolExecutor(len(numbers)) as pool:
+            with ThreadPoolExecutor(16) as pool:
                 found.update(zip(numbers, pool.map(lambda other: run(*RUNS[other]), numbers), strict=True))
         return found[number]
 
@@ -225,7 +225,7 @@ def became() -> Callable[[Any, int], Run]:
     ids=[f"{kind.__name__}-{layer}-{asks}-{case.name}-{case.clock}" for kind, layer, asks, case in RUNS],
 )
 def test_clocks(became: Any, number: int) -> None:
-    """A clock ends what it limits on time, whatever the server does, and is named; what had come of a stream is kept."""
+    """A clock ends what it limits on time, whatever the server does, and is named; what had come is kept."""
     kind, _, _, case = RUNS[number]
     got, took = became(kind, number)
 
@@ -319,16 +319,35 @@ async def test_without_limits(dial: Any, raw: Any, asks: str) -> None:
         await done(client.close())
 
 
+def gulping(peer: Peer) -> None:
+    """Takes 16 MB in most of a second, and answers."""
+    peer.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    taken, piece = 0, b""
+    while taken < 16_000_000 or not piece.endswith(b"}"):
+        piece = peer.connection.recv(65536)
+        if taken // 200_000 < (taken + len(piece)) // 200_000:
+            time.sleep(0.01)
+        taken += len(piece)
+    peer.send(Good.of(b"").whole())
+
+
+async def test_slow_upload(dial: Any, raw: Any) -> None:
+    """The clock of writing is about each piece that the server takes: a request may take longer than that."""
+    with raw(gulping) as server:
+        client = dial(server, timeout=0.5)
+        began = time.monotonic()
+        assert await outcome(client, "call", messages=[{"role": "user", "content": "x" * 16_000_000}]) == "Hi"
+        assert time.monotonic() - began > 0.6
+        await done(client.close())
+
+
 async def test_slow_reader(kind: Any, raw: Any) -> None:
     """The deadline ends a stream whose events are always there when a slow reader comes for the next."""
     with raw(lambda peer: EVENTS_WITHOUT_END(peer, Good.of(b"accept: text/event-stream"))) as server:
         client = kind(api_key=KEY, project=PROJECT, base_url=server.base_url, max_retries=0, deadline=CLOCK)
         with within(CLOCK), pytest.raises(APITimeoutError) as caught:
             stream = await ask(client, stream=True)
-            if kind is Client:
-                for _ in stream:
-                    time.sleep(0.03)
-            async for _ in stream:
+            async for _ in each(stream):
                 await asyncio.sleep(0.03)
         await done(client.close())
 

@@ -197,7 +197,7 @@ async def test_a_connection_that_is_gone() -> None:
     connection = async_connection.AsyncConnection(asyncio.get_running_loop())
     connection.connection_lost(ConnectionResetError("gone"))
 
-    await connection.write(b"x", Limit(None, "write"))
+    await connection.write(b"x", Clocks(Timeouts()))
     with pytest.raises(ConnectionResetError, match="gone"):
         await connection.read(Limit(None, "read"))
 

@@ -7,8 +7,8 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
-from .clocks import ClockError, Limit
-from .connection import tune
+from .clocks import ClockError, Clocks, Limit
+from .connection import WRITE_SIZE, tune
 from .tls import shared_context
 
 if TYPE_CHECKING:
@@ -133,12 +133,23 @@ class AsyncConnection(asyncio.Protocol):
         """Says whether anything that arrives from now on is out of place."""
         self._idle = idle
 
-    async def write(self, data: bytes, limit: Limit) -> None:
-        """Sends all of it, or as much as the peer takes before it answers or closes: the next read tells which."""
+    async def write(self, data: bytes, clocks: Clocks) -> None:
+        """Sends all of it, or as much as the peer takes before it answers or closes: the next read tells which.
+
+        The clock of writing holds for each piece that the peer takes, the deadline for all.
+        """
+        for at in range(0, len(data), WRITE_SIZE):
+            if self._arrived or self._ended:
+                self._send(data[at:])  # an answer may be early hints, and the peer wait for the rest
+                break
+            self._send(data[at : at + WRITE_SIZE])
+            limit = clocks.limit("write")
+            while self._paused_writing and not self._ended and not self._arrived:
+                await self._wait(limit)
+
+    def _send(self, data: bytes) -> None:
         if self._transport is not None:
             self._transport.write(data)
-        while self._paused_writing and not self._ended and not self._arrived:
-            await self._wait(limit)
 
     async def read(self, limit: Limit) -> bytes:
         """What has arrived, at least a byte; `b""` at the end."""

@@ -195,7 +195,7 @@ class AsyncDirectExchange:
         self._connection = connection
         self._reader = reader = ResponseReader(self._method)
         try:
-            await connection.write(wire, clocks.limit("write"))
+            await connection.write(wire, clocks)
             body = b""
             while not reader.status:
                 body = reader.feed(await connection.read(clocks.limit("read")))

@@ -9,13 +9,16 @@ import ssl
 import threading
 from typing import TYPE_CHECKING, Any
 
-from .clocks import ClockError, Limit
+from .clocks import ClockError, Clocks, Limit
 from .tls import shared_context
 
 if TYPE_CHECKING:
     from .pool import Origin
 
 READ_SIZE = 64 * 1024
+
+WRITE_SIZE = 16 * 1024
+"""What goes out in one step: a record of TLS (RFC 8446, 5.1), whose sending Python can't stop in the middle."""
 
 # Keep-alive probes every minute of silence, so that neither a NAT forgets a long call nor we a dead peer.
 PROBES = (("TCP_KEEPIDLE", 60), ("TCP_KEEPALIVE", 60), ("TCP_KEEPINTVL", 60), ("TCP_KEEPCNT", 5))
@@ -67,13 +70,15 @@ class Connection:
             pass
         return False
 
-    def write(self, data: bytes, limit: Limit) -> None:
-        """Sends all of it. The limit holds for each piece that the peer takes, the deadline for all."""
-        try:
-            self._socket.settimeout(limit.left())
-            self._socket.sendall(data)
-        except TimeoutError:
-            raise ClockError(limit.clock) from None
+    def write(self, data: bytes, clocks: Clocks) -> None:
+        """Sends all of it. The clock of writing holds for each piece that the peer takes, the deadline for all."""
+        for at in range(0, len(data), WRITE_SIZE):
+            limit = clocks.limit("write")
+            try:
+                self._socket.settimeout(limit.left())
+                self._socket.sendall(data[at : at + WRITE_SIZE])
+            except TimeoutError:
+                raise ClockError(limit.clock) from None
 
     def read(self, limit: Limit) -> bytes:
         """What has arrived, at least a byte; `b""` at the end."""

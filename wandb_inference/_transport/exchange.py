@@ -140,7 +140,7 @@ class DirectExchange:
         self._written = True
         try:
             try:
-                connection.write(wire, clocks.limit("write"))
+                connection.write(wire, clocks)
             except OSError:
                 # A server may answer without reading all, and close: its answer says more than the reset.
                 self._written = False
