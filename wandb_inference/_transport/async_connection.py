@@ -139,13 +139,17 @@ class AsyncConnection(asyncio.Protocol):
         The clock of writing holds for each piece that the peer takes, the deadline for all.
         """
         for at in range(0, len(data), WRITE_SIZE):
-            if self._arrived or self._ended:
+            if self._has_news:
                 self._send(data[at:])  # an answer may be early hints, and the peer wait for the rest
                 break
             self._send(data[at : at + WRITE_SIZE])
             limit = clocks.limit("write")
-            while self._paused_writing and not self._ended and not self._arrived:
+            while self._paused_writing and not self._has_news:
                 await self._wait(limit)
+
+    @property
+    def _has_news(self) -> bool:
+        return bool(self._arrived) or self._ended
 
     def _send(self, data: bytes) -> None:
         if self._transport is not None:
