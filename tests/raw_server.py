@@ -70,9 +70,18 @@ class Peer:
 
 
 class RawServer:
-    """Runs a script for each connection, the last one for all that follow."""
+    """Runs a script for each connection, the last one for all that follow.
 
-    def __init__(self, *scripts: Script, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
+    Args:
+        *scripts: One for each connection.
+        tls: The server's side of it.
+        host: Where it listens.
+        window: Bytes that the system takes before a script reads them; by default megabytes.
+    """
+
+    def __init__(
+        self, *scripts: Script, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", window: int | None = None
+    ) -> None:
         self.scripts = list(scripts)
         self.tls = tls
         self.requests: list[bytes] = []
@@ -81,6 +90,8 @@ class RawServer:
         self.errors: list[BaseException] = []
         self.host = host
         self._listener = socket.create_server((host, 0), backlog=128)
+        if window is not None:
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
         self.port: int = self._listener.getsockname()[1]
         self._open: list[socket.socket] = []
         self._closed = False

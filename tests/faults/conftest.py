@@ -65,7 +65,7 @@ def dial(kind: Any) -> Any:
 def raw(layer: str) -> Any:
     """Makes a raw server for a script, on the layer of the test."""
 
-    def raw(*scripts: Any) -> RawServer:
-        return RawServer(*scripts, tls=certified() if layer == "tls" else None)
+    def raw(*scripts: Any, **options: Any) -> RawServer:
+        return RawServer(*scripts, tls=certified() if layer == "tls" else None, **options)
 
     return raw
