@@ -342,14 +342,13 @@ async def test_slow_upload(dial: Any, raw: Any) -> None:
         await done(client.close())
 
 
-async def test_slow_reader(kind: Any, raw: Any) -> None:
+async def test_slow_reader(connect: Any) -> None:
     """The deadline ends a stream whose events are always there when a slow reader comes for the next."""
-    with raw(lambda peer: EVENTS_WITHOUT_END(peer, Good.of(b"accept: text/event-stream"))) as server:
-        client = kind(api_key=KEY, project=PROJECT, base_url=server.base_url, max_retries=0, deadline=CLOCK)
+    with RawServer(lambda peer: EVENTS_WITHOUT_END(peer, Good.of(b"accept: text/event-stream"))) as server:
+        client = connect(server, deadline=CLOCK)
         with within(CLOCK), pytest.raises(APITimeoutError) as caught:
-            stream = await ask(client, stream=True)
-            async for _ in each(stream):
-                await asyncio.sleep(0.03)
+            async for _ in each(await ask(client, stream=True)):
+                await asyncio.sleep(0.015)
         await done(client.close())
 
     assert caught.value.clock == "deadline"
