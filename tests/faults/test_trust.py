@@ -122,6 +122,16 @@ async def test_redirect_to_another_origin(connect: Any, status: int, location: s
     assert other.connections == 0
 
 
+async def test_redirect_to_an_odd_address(dial: Any, raw: Any) -> None:
+    """An address that no request line takes is written as one that it does."""
+    with raw(redirecting(307, "/v2/caf\xe9 HTTP/1.1|%20#x")) as server:
+        client = dial(server)
+        assert await outcome(client, "call") == "Hi"
+        await done(client.close())
+
+    assert server.requests[1].startswith(b"POST /v2/caf%E9%20HTTP/1.1%7C%20 HTTP/1.1\r\n")
+
+
 async def test_redirects_without_end(dial: Any, raw: Any) -> None:
     """A circle of redirects ends."""
     with raw(redirecting(307, "/v1/chat/completions")) as server:
