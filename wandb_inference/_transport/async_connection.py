@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 PAUSE_ABOVE = 256 * 1024
 """Bytes that may lie unread before the peer is told to wait: else a slow reader holds a whole stream in memory."""
 
+_NO_LIMIT = 1e9
+"""Seconds that asyncio gives a handshake, in place of its 60: the clock is ours, and may have longer."""
+
 
 def is_address(host: str) -> bool:
     """Whether a host is an address, which needs no look-up."""
@@ -63,6 +66,7 @@ class AsyncConnection(asyncio.Protocol):
                 origin.port,
                 ssl=context,
                 server_hostname=origin.host if context else None,
+                ssl_handshake_timeout=_NO_LIMIT if context else None,
                 # An address needs no race, whose losers take a while to go.
                 happy_eyeballs_delay=None if is_address(origin.host) else 0.25,
             )
