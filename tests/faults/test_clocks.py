@@ -213,7 +213,7 @@ def became() -> Callable[[Any, int], Run]:
     def became(kind: Any, number: int) -> Run:
         if number not in found:
             numbers = [other for other, run in enumerate(RUNS) if run[0] is kind]
-            with ThreadPoolExecutor(10) as pool:
+            with ThreadPoolExecutor(15) as pool:
                 found.update(zip(numbers, pool.map(lambda other: run(*RUNS[other]), numbers), strict=True))
         return found[number]
 
@@ -252,23 +252,18 @@ def full() -> Iterator[str]:
             one.close()
 
 
-LIMITS = [({"timeout": (CLOCK, 5)}, "connect"), (DEADLINE, "deadline")]
-
-
-@pytest.mark.parametrize(("settings", "clock"), LIMITS)
-async def test_connecting(connect: Any, full: str, settings: dict[str, Any], clock: str) -> None:
-    """A connection that does not come about ends on the clock of connecting, or the deadline: nothing was sent."""
-    client = connect(full, **settings)
+async def test_connecting(connect: Any, full: str) -> None:
+    """A connection that does not come about ends on the clock of connecting: nothing was sent."""
+    client = connect(full, timeout=(CLOCK, 5))
     with within(CLOCK):
         got = await outcome(client, "call")
     await done(client.close())
 
-    check(got, APITimeoutError, r"0\.3 seconds", clock)
+    check(got, APITimeoutError, r"0\.3 seconds", "connect")
     assert got.attempts[0].outcome == "not_sent"
 
 
-@pytest.mark.parametrize(("settings", "clock"), LIMITS)
-async def test_names(connect: Any, settings: dict[str, Any], clock: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_names(connect: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A name look-up can't be stopped, and yet the call ends on time; the look-up's thread ends when it returns."""
     release = threading.Event()
 
@@ -277,20 +272,20 @@ async def test_names(connect: Any, settings: dict[str, Any], clock: str, monkeyp
         raise socket.gaierror(-2, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", slow)
-    client = connect("http://slow.example/v1", **settings)
+    client = connect("http://slow.example/v1", deadline=CLOCK)
     with within(CLOCK):
         got = await outcome(client, "call")
     release.set()
     await done(client.close())
 
-    check(got, APITimeoutError, r"0\.3 seconds", clock)
+    check(got, APITimeoutError, r"0\.3 seconds", "deadline")
     assert got.attempts[0].outcome == "not_sent"
 
 
-async def test_queue(dial: Any, raw: Any) -> None:
+async def test_queue(connect: Any) -> None:
     """A queue that never moves ends on the deadline alone: nothing was sent, and the place is not lost."""
-    with raw(lambda peer: then_silent(begun)(peer, Good.of(b"accept: text/event-stream"))) as server:
-        client = dial(server, max_connections=1, timeout=0.1, stall_timeout=5)
+    with RawServer(lambda peer: then_silent(begun)(peer, Good.of(b"accept: text/event-stream"))) as server:
+        client = connect(server, max_connections=1, timeout=0.1, stall_timeout=5)
         held = await ask(client, stream=True, timeout=5)
         with within(CLOCK):
             got = await outcome(client, "call", deadline=CLOCK)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from conftest import done
-from raw_server import Peer, Script
+from raw_server import Peer, RawServer, Script
 
 from wandb_inference import (
     APITimeoutError,
@@ -60,10 +60,10 @@ async def test_storm_that_stays(dial: Any, raw: Any, asks: str) -> None:
     assert "[5 attempts]" in str(got)
 
 
-async def test_storm_against_the_deadline(dial: Any, raw: Any, asks: str) -> None:
+async def test_storm_against_the_deadline(connect: Any, asks: str) -> None:
     """The deadline counts over all attempts, and ends the one it comes in."""
-    with raw(refusing(1000, 503, "retry-after: 0", pause=0.05)) as server:
-        client = dial(server, max_retries=1000)
+    with RawServer(refusing(1000, 503, "retry-after: 0", pause=0.05)) as server:
+        client = connect(server, max_retries=1000)
         with within(0.3):
             got = await outcome(client, asks, deadline=0.3)
         await done(client.close())

@@ -23,9 +23,9 @@ from wandb_inference import APIError, APITimeoutError, Client
 from .cases import SLACK, Good, outcome
 from .conftest import certified
 
-CALLS = {"plain": 1000, "tls": 300}
+CALLS = {"plain": 1000, "tls": 200}
 """Over TLS fewer: their handshakes, of both sides in one process, would take longer than the deadline."""
-DEADLINE = 2.0
+DEADLINE = 1.5
 CHUNKED = "Transfer-Encoding: chunked"
 
 

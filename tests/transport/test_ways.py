@@ -202,6 +202,21 @@ async def test_a_connection_that_is_gone() -> None:
         await connection.read(Limit(None, "read"))
 
 
+async def test_a_connection_nobody_waits_for() -> None:
+    """A connection that comes about when its call has been given up is closed."""
+    connection = async_connection.AsyncConnection(asyncio.get_running_loop())
+
+    async def connected() -> Any:
+        return None, connection
+
+    connecting = asyncio.create_task(connected())
+    await connecting
+    async_connection._abandon(connecting)
+
+    assert not connection.usable
+    assert await connection.read(Limit(None, "read")) == b""
+
+
 async def test_an_idle_connection_that_is_gone() -> None:
     """A connection that was lost while it was idle is passed over."""
     pool = async_exchange.AsyncPool(1)
