@@ -37,7 +37,10 @@ class Peer:
             if name.lower() == b"content-length":
                 length = int(value)
         while len(body) < length:
-            body += self.connection.recv(65536)
+            piece = self.connection.recv(65536)
+            if not piece:
+                return b""
+            body += piece
         self.server.requests.append(head + b"\r\n\r\n" + body)
         return head + b"\r\n\r\n" + body
 
@@ -67,9 +70,18 @@ class Peer:
 
 
 class RawServer:
-    """Runs a script for each connection, the last one for all that follow."""
+    """Runs a script for each connection, the last one for all that follow.
 
-    def __init__(self, *scripts: Script, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
+    Args:
+        *scripts: One for each connection.
+        tls: The server's side of it.
+        host: Where it listens.
+        window: Bytes that the system takes before a script reads them; by default megabytes.
+    """
+
+    def __init__(
+        self, *scripts: Script, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", window: int | None = None
+    ) -> None:
         self.scripts = list(scripts)
         self.tls = tls
         self.requests: list[bytes] = []
@@ -78,6 +90,8 @@ class RawServer:
         self.errors: list[BaseException] = []
         self.host = host
         self._listener = socket.create_server((host, 0), backlog=128)
+        if window is not None:
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
         self.port: int = self._listener.getsockname()[1]
         self._open: list[socket.socket] = []
         self._closed = False
@@ -97,10 +111,11 @@ class RawServer:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self.hang_up()
-        for connection in self._open:
-            connection.close()
         for thread in self._threads:
             thread.join(5)
+        # Not before: TLS would go on with the number of a closed socket, which may be another's by then.
+        for connection in self._open:
+            connection.close()
 
     def hang_up(self) -> None:
         """Ends every connection."""

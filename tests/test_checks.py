@@ -198,6 +198,7 @@ def test_base_url_passes(url, expected):
         ("https://my.host/\nv1", "holds a line break", DEFAULT_BASE_URL),
         ("https://my.host/\tv1", "holds a control character", DEFAULT_BASE_URL),
         ("https://my.host\u200b/v1", "holds a non-ASCII character", DEFAULT_BASE_URL),
+        ("https://my.host/caf\u00e9/v1/", "holds a non-ASCII character in its path", "/caf%C3%A9/v1/"),
         ("https://my.host\\v1", 'holds "\\"', DEFAULT_BASE_URL),
         ("https://my.host/v1?", "has a query or a fragment", "up to and with /v1"),
         ("https://my.host/v1#top", "has a query or a fragment", "up to and with /v1"),

@@ -60,17 +60,6 @@ async def test_another_scheme(kind: Any, monkeypatch: pytest.MonkeyPatch) -> Non
     assert (plain.connections, secure.connections) == (1, 1)
 
 
-async def test_no_cookies(kind: Any) -> None:
-    """What a server wants remembered is forgotten: the next call may have another key."""
-    with RawServer(answering(whole(COMPLETION, 200, "Set-Cookie: a=b; Path=/"))) as server:
-        client = kind(**settings(server))
-        await ask(client)
-        await ask(client.with_options(api_key="another-key"))
-        await done(client.close())
-
-    assert b"cookie" not in server.requests[1].lower()
-
-
 @pytest.mark.parametrize(
     ("environment", "url", "proxy"),
     [

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import threading
 import time
 from typing import Any
 
 import httpx
 import pytest
 from conftest import KEY, PROJECT, ask, done, each
-from raw_server import STREAM_HEAD, Peer, RawServer, answering, chunked, whole
+from raw_server import Peer, RawServer, answering, whole
 
 from wandb_inference import APIConnectionError, APIError, APITimeoutError, AsyncClient, Client
 from wandb_inference.testing import Emulator, Fault
@@ -107,47 +106,6 @@ async def test_hopeless(kind: Any, error: Exception) -> None:
     assert caught.attempts[0].outcome == "not_sent"
 
 
-async def test_connecting_takes_too_long(kind: Any) -> None:
-    """A server that takes no more connections ends the clock of connecting, on each attempt anew."""
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
-        address = listener.getsockname()
-        # Linux takes one more than the backlog says, and drops what comes after.
-        taken = [socket.socket() for _ in range(3)]
-        for one in taken:
-            one.setblocking(False)
-            one.connect_ex(address)
-        url = f"http://127.0.0.1:{address[1]}/v1"
-        client = kind(api_key=KEY, project=PROJECT, base_url=url, timeout=(0.1, 5), max_retries=0)
-        with pytest.raises(APITimeoutError, match=r"no connection to .* within 0\.1 seconds") as caught:
-            await ask(client)
-        await done(client.close())
-        for one in taken:
-            one.close()
-
-    assert (caught.value.clock, caught.value.attempts[0].outcome) == ("connect", "not_sent")
-
-
-async def test_stall_beside_a_shorter_timeout(kind: Any) -> None:
-    """Comments end the wait of a read, but not that for data: the clock that is named is the one that ran out."""
-
-    def pinging(peer: Peer) -> None:
-        peer.request()
-        peer.send(STREAM_HEAD)
-        while not stop.wait(0.02):
-            peer.send(*chunked(b": ping\n\n", end=False))
-
-    stop = threading.Event()
-    with RawServer(pinging) as server:
-        client = kind(api_key=KEY, project=PROJECT, base_url=server.base_url, max_retries=0)
-        with pytest.raises(APITimeoutError, match=r"sent no data for 0\.2 seconds") as caught:
-            async for _ in each(await ask(client, stream=True, timeout=0.15, stall_timeout=0.2)):
-                pass
-        stop.set()
-        await done(client.close())
-
-    assert caught.value.clock == "stall"
-
-
 async def test_deadline_while_asking_for_the_key(make: Any, emulator: Emulator) -> None:
     """A deadline that ends before the key is there: nothing is sent."""
 
@@ -211,19 +169,6 @@ async def test_rotating_key(make: Any, emulator: Emulator) -> None:
     ]
 
 
-async def test_deadline_over_all_attempts(make: Any, emulator: Emulator) -> None:
-    """The deadline counts over attempts and the waits between them, and the error lists them all."""
-    emulator.fault(Fault.status(503, headers={"retry-after": "0"}))
-    emulator.fault(Fault.stall(after_chunks=None))
-    client = make(deadline=0.3, max_retries=5)
-    with pytest.raises(APITimeoutError) as caught:
-        await ask(client)
-    await done(client.close())
-
-    assert caught.value.clock == "deadline"
-    assert [attempt.status for attempt in caught.value.attempts] == [503, None]
-
-
 @pytest.mark.parametrize("dates", ["past", "Wed, 21 Oct 2099 07:28:00 GMT"])
 async def test_retry_after_as_a_date(make: Any, emulator: Emulator, dates: str) -> None:
     """A date in the past means now; one far ahead is the caller's to wait for; no date is none."""
@@ -246,23 +191,6 @@ async def test_nonsense_in_retry_after(make: Any, emulator: Emulator) -> None:
 
     assert 0.25 <= (await ask(client)).meta.attempts[1].waited <= 0.5
     await done(client.close())
-
-
-async def test_stale_connection(kind: Any) -> None:
-    """A connection that the server has closed meanwhile costs no attempt."""
-
-    def once(peer: Peer) -> None:
-        peer.request()
-        peer.send(ANSWER)
-
-    with RawServer(once) as server:
-        client = kind(api_key=KEY, project=PROJECT, base_url=server.base_url, max_retries=0)
-        await ask(client)
-        await asyncio.sleep(0.05)
-        assert (await ask(client)).text == "Hi"
-        await done(client.close())
-
-    assert server.connections == 2
 
 
 async def test_no_attempt_is_lost(kind: Any) -> None:

@@ -17,7 +17,6 @@ from raw_server import STREAM_HEAD, Peer, RawServer, chunked, head, sending, str
 from wandb_inference import (
     APIError,
     APIResponseValidationError,
-    APITimeoutError,
     AsyncClient,
     AuthenticationError,
     Client,
@@ -346,17 +345,6 @@ async def test_compressed(connect: Any) -> None:
     assert "".join(got) == "Hello"
 
 
-async def test_corrupt_compression(connect: Any) -> None:
-    """Corrupt compression in the middle is a broken stream."""
-    squeezed = gzip.compress(b"".join(GOOD))
-    body = squeezed[:12] + bytes(byte ^ 0xFF for byte in squeezed[12:])
-    answer = head(200, "Content-Encoding: gzip", "Transfer-Encoding: chunked", kind="text/event-stream")
-    with RawServer(sending(answer, *chunked(body))) as server:
-        error, _ = await broken(connect(server), StreamInterruptedError)
-
-    assert CUT in str(error)
-
-
 # --- Leaving early ---------------------------------------------------------------------------------------------------
 
 
@@ -520,45 +508,6 @@ async def test_error_in_the_loop(connect: Any) -> None:
             await consume()
         assert await is_left(server)
         await done(client.close())
-
-
-# --- Clocks ----------------------------------------------------------------------------------------------------------
-
-
-def silent(peer: Peer) -> None:
-    """Sends one chunk, then nothing."""
-    peer.request()
-    peer.send(STREAM_HEAD, *chunked(GOOD[0], end=False))
-    peer.wait_for_end()
-
-
-def pinging(peer: Peer) -> None:
-    """Sends one chunk, then comments."""
-    peer.request()
-    peer.send(STREAM_HEAD, *chunked(GOOD[0], end=False))
-    stop = threading.Event()
-    while not stop.wait(0.02):
-        peer.send(*chunked(b": ping\n\n", end=False))
-
-
-@pytest.mark.parametrize(
-    ("script", "settings", "clock"),
-    [
-        (silent, {"stall_timeout": 0.2}, "stall"),
-        (pinging, {"stall_timeout": 0.2}, "stall"),
-        (silent, {"timeout": 0.2}, "read"),
-        (silent, {"deadline": 0.2}, "deadline"),
-        (pinging, {"deadline": 0.2, "stall_timeout": None}, "deadline"),
-    ],
-)
-async def test_clocks(connect: Any, script: Any, settings: dict[str, Any], clock: str) -> None:
-    """Silence and comments end a stream, with the name of the clock and with what had arrived."""
-    with RawServer(script) as server:
-        error, got = await broken(connect(server, **settings), APITimeoutError)
-
-    assert error.clock == clock
-    assert isinstance(error, TimeoutError)
-    assert got == [error.text] == ["Hel"]
 
 
 async def test_faults_of_the_emulator(client: Any, emulator: Emulator) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from inspect import iscoroutine
 from typing import Final, SupportsIndex
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from .exceptions import ConfigurationError
 
@@ -173,6 +173,11 @@ def check_base_url(value: object, source: str) -> str:
     if "?" in url or "#" in url:
         raise ConfigurationError(
             f"{what} has a query or a fragment", hint="Give the URL up to and with /v1; extra_query adds parameters."
+        )
+    if not parts.path.isascii():
+        written = quote(parts.path, safe="/%:")
+        raise ConfigurationError(
+            f"{what} holds a non-ASCII character in its path", hint=f"Write the path as {quoted(written)}."
         )
     base = url.rstrip("/")
     if endpoint := _ENDPOINT.search(base):

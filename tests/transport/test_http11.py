@@ -55,6 +55,8 @@ def verdict(pieces: list[bytes], *, fast: bool, method: str = "POST") -> Verdict
         body = b"".join([reader.feed(piece) for piece in pieces])
     except ProtocolError:
         return Verdict(failed=True)
+    if reader.broken is not None:
+        return Verdict(failed=True)
     return Verdict(False, reader.status, tuple(reader.headers), body, reader.done, reader.reusable)
 
 
@@ -148,6 +150,21 @@ def test_untouched() -> None:
     assert reader.untouched
     reader.feed(b"H")
     assert not reader.untouched
+
+
+@pytest.mark.parametrize("wrong", [b"-5\r\n", b"5\r\nHello!\r\n", b"5\r\nHello\r\n0\r\n:\r\n\r\n"])
+@pytest.mark.parametrize("fast", [True, False])
+def test_good_bytes_before_wrong_ones(wrong: bytes, fast: bool) -> None:
+    """What came before the bytes that are wrong is given, whether or not it came with them; then the error is."""
+    for cut in (0, 1):
+        reader = ResponseReader("POST", fast=fast)
+        reads = [CHUNKED[:-5], wrong]
+        got = b"".join(reader.feed(read) for read in ([b"".join(reads)] if cut else reads))
+        assert got.startswith(b"Hello0123456789")
+        assert not reader.done
+        with pytest.raises(ProtocolError) as caught:
+            reader.feed(b"")
+        assert caught.value is reader.broken
 
 
 @pytest.mark.parametrize("more", [b"x", b""])

@@ -197,9 +197,24 @@ async def test_a_connection_that_is_gone() -> None:
     connection = async_connection.AsyncConnection(asyncio.get_running_loop())
     connection.connection_lost(ConnectionResetError("gone"))
 
-    await connection.write(b"x", Limit(None, "write"))
+    await connection.write(b"x", Clocks(Timeouts()))
     with pytest.raises(ConnectionResetError, match="gone"):
         await connection.read(Limit(None, "read"))
+
+
+async def test_a_connection_nobody_waits_for() -> None:
+    """A connection that comes about when its call has been given up is closed."""
+    connection = async_connection.AsyncConnection(asyncio.get_running_loop())
+
+    async def connected() -> Any:
+        return None, connection
+
+    connecting = asyncio.create_task(connected())
+    await connecting
+    async_connection._abandon(connecting)
+
+    assert not connection.usable
+    assert await connection.read(Limit(None, "read")) == b""
 
 
 async def test_an_idle_connection_that_is_gone() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from dataclasses import replace
 from random import random
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
-from urllib.parse import urljoin
+from urllib.parse import quote, urljoin
 
 from ..exceptions import (
     APIError,
@@ -29,6 +29,9 @@ E = TypeVar("E", bound=APIError)
 Flow = Generator[Attempt, Outcome, Reply]
 
 MAX_REDIRECTS = 5
+
+_IN_URLS = "%:/?#[]@!$&'()*+,;="
+"""What stands in a URL as it is, beside letters and digits: RFC 3986, 2.2."""
 
 
 class Quirks:
@@ -198,7 +201,8 @@ def redirect_target(url: str, reply: Reply) -> str | None:
     if reply.status not in (307, 308) or not location:
         return None
     try:
-        target = urljoin(url, location)
+        # Headers are read as Latin-1: what no request line takes is written as the bytes that came.
+        target = quote(urljoin(url, location), safe=_IN_URLS, encoding="latin-1")
         return target if origin(target) == origin(url) else None
     except ValueError:  # no URL
         return None

@@ -7,8 +7,8 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
-from .clocks import ClockError, Limit
-from .connection import tune
+from .clocks import ClockError, Clocks, Limit
+from .connection import WRITE_SIZE, tune
 from .tls import shared_context
 
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 PAUSE_ABOVE = 256 * 1024
 """Bytes that may lie unread before the peer is told to wait: else a slow reader holds a whole stream in memory."""
+
+_NO_LIMIT = 1e9
+"""Seconds that asyncio gives a handshake, in place of its 60: the clock is ours, and may have longer."""
 
 
 def is_address(host: str) -> bool:
@@ -63,6 +66,7 @@ class AsyncConnection(asyncio.Protocol):
                 origin.port,
                 ssl=context,
                 server_hostname=origin.host if context else None,
+                ssl_handshake_timeout=_NO_LIMIT if context else None,
                 # An address needs no race, whose losers take a while to go.
                 happy_eyeballs_delay=None if is_address(origin.host) else 0.25,
             )
@@ -133,15 +137,32 @@ class AsyncConnection(asyncio.Protocol):
         """Says whether anything that arrives from now on is out of place."""
         self._idle = idle
 
-    async def write(self, data: bytes, limit: Limit) -> None:
-        """Sends all of it, or as much as the peer takes before it answers or closes: the next read tells which."""
+    async def write(self, data: bytes, clocks: Clocks) -> None:
+        """Sends all of it, or as much as the peer takes before it answers or closes: the next read tells which.
+
+        The clock of writing holds for each piece that the peer takes, the deadline for all.
+        """
+        for at in range(0, len(data), WRITE_SIZE):
+            if self._has_news:
+                self._send(data[at:])  # an answer may be early hints, and the peer wait for the rest
+                break
+            self._send(data[at : at + WRITE_SIZE])
+            limit = clocks.limit("write")
+            while self._paused_writing and not self._has_news:
+                await self._wait(limit)
+
+    @property
+    def _has_news(self) -> bool:
+        return bool(self._arrived) or self._ended
+
+    def _send(self, data: bytes) -> None:
         if self._transport is not None:
             self._transport.write(data)
-        while self._paused_writing and not self._ended and not self._arrived:
-            await self._wait(limit)
 
     async def read(self, limit: Limit) -> bytes:
         """What has arrived, at least a byte; `b""` at the end."""
+        if self._arrived:
+            limit.left()  # who reads more slowly than the peer sends never waits, and their deadline comes all the same
         while not self._arrived:
             if self._ended:
                 if self._error is not None:

@@ -195,7 +195,7 @@ class AsyncDirectExchange:
         self._connection = connection
         self._reader = reader = ResponseReader(self._method)
         try:
-            await connection.write(wire, clocks.limit("write"))
+            await connection.write(wire, clocks)
             body = b""
             while not reader.status:
                 body = reader.feed(await connection.read(clocks.limit("read")))
@@ -222,6 +222,8 @@ class AsyncDirectExchange:
                     self._decoder.end()
                 return b""
             if not raw:
+                if self._reader.broken is not None:
+                    raise self._reader.broken
                 limit = self._clocks.limit("read").earlier(stall)
                 raw = self._reader.feed(await self._connection.read(limit))
             body = self._decoder.feed(raw) if self._decoder is not None else raw
@@ -247,7 +249,7 @@ class AsyncDirectExchange:
         limit = Limit(time.monotonic() + DRAIN_SECONDS, "read")
         left = DRAIN_BYTES
         with contextlib.suppress(*ERRORS):
-            while not self._reader.done and left > 0:
+            while not self._reader.done and self._reader.broken is None and left > 0:
                 data = await self._connection.read(limit)
                 left -= len(data)
                 self._reader.feed(data)

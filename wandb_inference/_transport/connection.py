@@ -9,13 +9,16 @@ import ssl
 import threading
 from typing import TYPE_CHECKING, Any
 
-from .clocks import ClockError, Limit
+from .clocks import ClockError, Clocks, Limit
 from .tls import shared_context
 
 if TYPE_CHECKING:
     from .pool import Origin
 
 READ_SIZE = 64 * 1024
+
+WRITE_SIZE = 16 * 1024
+"""What goes out in one step: a record of TLS (RFC 8446, 5.1), whose sending Python can't stop in the middle."""
 
 # Keep-alive probes every minute of silence, so that neither a NAT forgets a long call nor we a dead peer.
 PROBES = (("TCP_KEEPIDLE", 60), ("TCP_KEEPALIVE", 60), ("TCP_KEEPINTVL", 60), ("TCP_KEEPCNT", 5))
@@ -24,11 +27,13 @@ PROBES = (("TCP_KEEPIDLE", 60), ("TCP_KEEPALIVE", 60), ("TCP_KEEPINTVL", 60), ("
 class Connection:
     """One connection. Each step takes its limit, and raises `ClockError` beyond it, `OSError` if it breaks."""
 
-    __slots__ = ("_pid", "_socket")
+    __slots__ = ("_pid", "_reading", "_socket")
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
         self._pid = os.getpid()
+        # Not `Lock`: a handler of signals may close what it interrupted.
+        self._reading = threading.RLock() if isinstance(connected, ssl.SSLSocket) else None
 
     @classmethod
     def open(cls, origin: Origin, limit: Limit) -> Connection:
@@ -67,28 +72,38 @@ class Connection:
             pass
         return False
 
-    def write(self, data: bytes, limit: Limit) -> None:
-        """Sends all of it. The limit holds for each piece that the peer takes, the deadline for all."""
-        try:
-            self._socket.settimeout(limit.left())
-            self._socket.sendall(data)
-        except TimeoutError:
-            raise ClockError(limit.clock) from None
+    def write(self, data: bytes, clocks: Clocks) -> None:
+        """Sends all of it. The clock of writing holds for each piece that the peer takes, the deadline for all."""
+        for at in range(0, len(data), WRITE_SIZE):
+            limit = clocks.limit("write")
+            try:
+                self._socket.settimeout(limit.left())
+                self._socket.sendall(data[at : at + WRITE_SIZE])
+            except TimeoutError:
+                raise ClockError(limit.clock) from None
 
     def read(self, limit: Limit) -> bytes:
         """What has arrived, at least a byte; `b""` at the end."""
         try:
             self._socket.settimeout(limit.left())
-            return self._socket.recv(READ_SIZE)
+            if self._reading is None:
+                return self._socket.recv(READ_SIZE)
+            with self._reading:
+                return self._socket.recv(READ_SIZE)
         except TimeoutError:
             raise ClockError(limit.clock) from None
 
     def abort(self) -> None:
         """Closes it in the middle of an answer, and wakes a thread that waits for more."""
-        if self._pid == os.getpid():  # after a fork it is the parent's, which goes on with it
-            with contextlib.suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
+        if self._pid != os.getpid():  # after a fork it is the parent's, which goes on with it
+            self._socket.close()
+            return
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        # Not while that thread is still in there: TLS would read on from the number of the closed socket, which may be
+        # that of another connection by then, and take bytes of its answer.
+        with self._reading or contextlib.nullcontext():
+            self._socket.close()
 
     def close(self) -> None:
         """Closes it at once, without TLS's farewell: that would wait, and after a fork would end the parent's."""

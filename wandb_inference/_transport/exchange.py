@@ -140,7 +140,7 @@ class DirectExchange:
         self._written = True
         try:
             try:
-                connection.write(wire, clocks.limit("write"))
+                connection.write(wire, clocks)
             except OSError:
                 # A server may answer without reading all, and close: its answer says more than the reset.
                 self._written = False
@@ -170,6 +170,8 @@ class DirectExchange:
                     self._decoder.end()
                 return b""
             if not raw:
+                if self._reader.broken is not None:
+                    raise self._reader.broken
                 limit = self._clocks.limit("read").earlier(stall)
                 raw = self._reader.feed(self._connection.read(limit))
             body = self._decoder.feed(raw) if self._decoder is not None else raw
@@ -193,7 +195,7 @@ class DirectExchange:
         limit = Limit(time.monotonic() + DRAIN_SECONDS, "read")
         left = DRAIN_BYTES
         with contextlib.suppress(*ERRORS):
-            while not self._reader.done and left > 0:
+            while not self._reader.done and self._reader.broken is None and left > 0:
                 data = self._connection.read(limit)
                 left -= len(data)
                 self._reader.feed(data)

@@ -56,6 +56,7 @@ class ResponseReader:
         "_method",
         "_pending",
         "_plain",
+        "broken",
         "done",
         "headers",
         "reusable",
@@ -78,6 +79,8 @@ class ResponseReader:
         """Names in lower case, values without the white space around them, in the server's order."""
         self.done = False
         """Whether the response is complete."""
+        self.broken: ProtocolError | None = None
+        """What is wrong with the bytes that came after those of the body which were good: the next feed raises it."""
         self.reusable = False
         """Whether the connection can take another request: the response ended where its framing says, nothing came
         after it, and the server did not say close."""
@@ -91,11 +94,14 @@ class ResponseReader:
         """The bytes of the body that came with this read.
 
         Raises:
-            ProtocolError: What came is no HTTP response, or stopped before it was complete.
+            ProtocolError: What came is no HTTP response, or stopped before it was complete. Bytes of the body that came
+                before what is wrong are given first, wherever the reads were cut.
         """
         if self.done:
             self.reusable = False  # whatever comes after the end, a byte or a close, spoils the connection
             return b""
+        if self.broken is not None:
+            raise self.broken
         if not data and self.untouched:
             raise ProtocolError("the server closed the connection without an answer")
         if not self._plain:
@@ -175,7 +181,8 @@ class ResponseReader:
             if left:
                 end = data[at : at + left]
                 if end != b"\r\n"[2 - left :][: len(end)]:
-                    raise ProtocolError(f"{end!r} where a chunk should end")
+                    self.broken = ProtocolError(f"{end!r} where a chunk should end")
+                    break
                 at += len(end)
                 left -= len(end)
                 if left:
@@ -218,7 +225,7 @@ class ResponseReader:
         self._plain = False
         self._pending = b""
         body = self._read_unusual(self._head + data) if self._head or data else b""
-        return body + self._read_unusual(b"") if ended else body
+        return body + self._read_unusual(b"") if ended and self.broken is None else body
 
     def _read_unusual(self, data: bytes) -> bytes:
         if self._h11 is None:
@@ -245,7 +252,9 @@ class ResponseReader:
                 else:  # NEED_DATA
                     break
         except h11.RemoteProtocolError as error:
-            raise ProtocolError(str(error)) from None
+            if not self.status:
+                raise ProtocolError(str(error)) from None
+            self.broken = ProtocolError(str(error))
         return b"".join(pieces)
 
 
