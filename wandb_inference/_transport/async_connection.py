@@ -129,6 +129,11 @@ class AsyncConnection(asyncio.Protocol):
         transport = self._transport
         return not self._ended and transport is not None and not transport.get_write_buffer_size()
 
+    @property
+    def takes_more(self) -> bool:
+        """Whether the peer takes more: it has not closed, nor answered while it took nothing."""
+        return not self._ended and not self._paused_writing
+
     def rest(self, idle: bool) -> None:
         """Says whether anything that arrives from now on is out of place."""
         self._idle = idle

@@ -1,0 +1,318 @@
+"""aiohttp as a transport of httpx."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, cast
+
+import anyio
+import httpx
+
+from .._core.options import connections
+from .._transport.async_exchange import AsyncPool
+from .._transport.asynchronous import AsyncTurn
+from .._transport.outcomes import NotSentError
+from .._transport.pool import DRAIN_BYTES, DRAIN_SECONDS, KEEPALIVE, Origin
+from .._transport.proxies import proxy_for
+from .._transport.tls import shared_context
+from ..exceptions import ConfigurationError
+from ._terms import TAIL, Steps, ends_events, origin_of, queue_timeout
+
+if TYPE_CHECKING:
+    import aiohttp
+
+_SLICE: Final = 64 * 1024
+"""Bytes of a body that are handed to aiohttp at a time, which waits when as many lie unsent."""
+
+_NEVER: Final = 1e9
+"""Seconds above which aiohttp may round a timeout up to whole ones: else it does from 5 on."""
+
+# What aiohttp would add on its own. Of a request of httpx, each header that is not there was left out.
+_OWN_HEADERS: Final = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+
+
+class AiohttpTransport(httpx.AsyncBaseTransport):
+    """Carries the requests of an `httpx.AsyncClient` over aiohttp; extra `wandb-inference[aiohttp]`.
+
+    Without a session it makes its own when it is first used, one in each event loop, and closes it with the loop or in
+    `aclose()`. Those take certificates and proxies where `wandb_inference.AsyncClient` does, from the environment.
+
+    Timeouts are httpx's, and errors too. Bodies arrive as they come and as they are, redirects are not followed, and
+    sessions made here keep no cookies.
+
+    Args:
+        session: A session of your own, used as it is and never closed here. What it adds to requests (cookies, headers,
+            `trust_env`), it adds to these. It belongs to one event loop.
+        max_connections: Requests in flight at a time, for each event loop. Your own session has its own limit.
+
+    Raises:
+        ImportError: aiohttp is not installed.
+        ConfigurationError: `max_connections` is not a whole number from 1 up.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession | None = None, *, max_connections: int = 1000) -> None:
+        try:
+            import aiohttp
+        except ImportError:
+            raise ImportError('AiohttpTransport needs aiohttp: pip install "wandb-inference[aiohttp]"') from None
+        self._aiohttp = aiohttp
+        # The first that fits counts: a class comes before those it is derived from.
+        self._errors: tuple[tuple[type[Exception] | tuple[type[Exception], ...], type[httpx.RequestError]], ...] = (
+            (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),
+            (asyncio.TimeoutError, httpx.ReadTimeout),
+            ((aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError), httpx.ProxyError),
+            ((aiohttp.ClientConnectorError, aiohttp.ServerFingerprintMismatch), httpx.ConnectError),
+            ((aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError), httpx.RemoteProtocolError),
+            (aiohttp.ClientResponseError, httpx.RemoteProtocolError),
+            ((aiohttp.ClientError, OSError), httpx.ReadError),
+            (ValueError, httpx.LocalProtocolError),
+        )
+        self._given = session
+        self._limit = connections(max_connections)
+        self._own: dict[asyncio.AbstractEventLoop, _Session] = {}
+        self._proxies: dict[Origin, str | None] = {}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """The response, its body still open.
+
+        Raises:
+            httpx.TransportError: There is none.
+        """
+        origin = origin_of(request)
+        steps = Steps(request)
+        if self._given is not None:
+            return await self._send(self._checked(self._given), request, steps, None, None)
+        own = await self._session()
+        if origin not in self._proxies:
+            self._proxies[origin] = proxy_for(origin)
+        proxy = self._proxies[origin]
+        if proxy is not None and not proxy.startswith(("http://", "https://")):
+            scheme = proxy.partition(":")[0]
+            raise httpx.UnsupportedProtocol(f"aiohttp takes no proxy of scheme {scheme!r}", request=request)
+        turn = AsyncTurn(own.turns)
+        try:
+            await turn.begin(steps.queue)
+        except NotSentError:
+            raise queue_timeout(request, steps) from None
+        try:
+            return await self._send(own.session, request, steps, turn, proxy)
+        except BaseException:
+            await turn.close()
+            raise
+
+    def _checked(self, session: aiohttp.ClientSession) -> aiohttp.ClientSession:
+        """The caller's session, if it can be used here."""
+        if session.closed:
+            raise ConfigurationError("The session of this AiohttpTransport is closed", hint="Make a new one.")
+        if getattr(session, "_loop", None) is not asyncio.get_running_loop():
+            raise ConfigurationError(
+                "The session of this AiohttpTransport belongs to another event loop",
+                hint="Make one of each in each loop, or give no session: then the transport does.",
+            )
+        return session
+
+    async def _session(self) -> _Session:
+        loop = asyncio.get_running_loop()
+        own = self._own.get(loop)
+        if own is None:
+            for ended in [other for other in list(self._own) if other.is_closed()]:
+                self._own.pop(ended, None)
+            aiohttp = self._aiohttp
+            session = aiohttp.ClientSession(
+                # Without a limit: the line for turns is ours, so that the clocks of queue and connection stay apart.
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE, ssl=shared_context()),
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+            own = self._own[loop] = _Session(session, self._limit)
+            await own.open()
+        return own
+
+    async def _send(
+        self,
+        session: aiohttp.ClientSession,
+        request: httpx.Request,
+        steps: Steps,
+        turn: AsyncTurn | None,
+        proxy: str | None,
+    ) -> httpx.Response:
+        from yarl import URL
+
+        connect = steps.timeouts.connect
+        # A session of the caller's may have a line of its own in front of its connections.
+        queue = 0.0 if turn is not None else steps.pool
+        upload = _Upload(request, steps.write)
+        response: aiohttp.ClientResponse | None = None
+        try:
+            with upload.scope:
+                response = await session.request(
+                    request.method,
+                    URL(str(request.url), encoded=True),
+                    # aiohttp tells itself how it sends a body of unknown length.
+                    headers=[item for item in request.headers.multi_items() if item[0] != "transfer-encoding"],
+                    skip_auto_headers=_OWN_HEADERS,
+                    data=upload.data,
+                    allow_redirects=False,
+                    timeout=self._aiohttp.ClientTimeout(
+                        connect=None if connect is None or queue is None else connect + queue,
+                        sock_connect=connect,
+                        sock_read=steps.timeouts.read,
+                        ceil_threshold=_NEVER,
+                    ),
+                    proxy=proxy,
+                    auto_decompress=False,
+                )
+        except Exception as error:
+            if upload.broken is not None:
+                raise upload.broken from None
+            raise self._as_httpx(error, request, steps) from error
+        finally:
+            upload.stop()
+        if response is None:
+            raise httpx.WriteTimeout(f"write timeout after {steps.write} s", request=request)
+        return httpx.Response(
+            response.status,
+            headers=list(response.raw_headers),
+            stream=_Body(response, turn, lambda error: self._as_httpx(error, request, steps)),
+            extensions={
+                "http_version": b"HTTP/1.0" if response.version == self._aiohttp.HttpVersion10 else b"HTTP/1.1",
+                "reason_phrase": (response.reason or "").encode("ascii", "ignore"),
+            },
+        )
+
+    def _as_httpx(self, error: Exception, request: httpx.Request, steps: Steps) -> Exception:
+        """The error as httpx has it; the caller's own (of a middleware, say) as it is."""
+        for kinds, made in self._errors:
+            if isinstance(error, kinds):
+                return made(self._text(error, steps), request=request)
+        return error
+
+    def _text(self, error: Exception, steps: Steps) -> str:
+        aiohttp = self._aiohttp
+        if isinstance(error, aiohttp.ConnectionTimeoutError):
+            return f"connect timeout after {steps.timeouts.connect} s"
+        if isinstance(error, asyncio.TimeoutError):
+            return f"read timeout after {steps.timeouts.read} s"
+        if isinstance(error, aiohttp.ClientResponseError):
+            return f"{error.status}: {error.message}"  # and not the URL, which may hold what is nobody's business
+        return str(error) or type(error).__name__
+
+    async def aclose(self) -> None:
+        """Closes the session of this event loop, if it was made here."""
+        own = self._own.pop(asyncio.get_running_loop(), None)
+        if own is not None:
+            await own.close()
+
+
+class _Session:
+    """A session made here, and the line in front of it."""
+
+    def __init__(self, session: aiohttp.ClientSession, limit: int) -> None:
+        self.session = session
+        self.turns = AsyncPool(limit)
+        self._closer = self._close_with_loop()
+
+    async def _close_with_loop(self) -> AsyncGenerator[None, None]:
+        # As in `AsyncPool`: what is suspended here is closed by `loop.shutdown_asyncgens()`.
+        try:
+            yield
+        finally:
+            await self.session.close()
+            await asyncio.sleep(0)  # closing takes a turn of the loop
+
+    async def open(self) -> None:
+        """Ties the session to the event loop."""
+        await anext(self._closer)
+
+    async def close(self) -> None:
+        """Closes the session."""
+        await self._closer.aclose()
+
+
+class _Upload:
+    """The body of a request as aiohttp takes it, and the clock that aiohttp lacks.
+
+    Args:
+        request: The request.
+        seconds: What the server may take for each piece; `None` for ever.
+    """
+
+    def __init__(self, request: httpx.Request, seconds: float | None) -> None:
+        self._seconds = seconds
+        self._timer: asyncio.TimerHandle | None = None
+        self.scope = anyio.CancelScope()
+        """What is cancelled when the clock rings."""
+        self.broken: Exception | None = None
+        """What the caller's own stream raised, which is no error of the connection's."""
+        stream = request.stream
+        body = b"".join(stream) if isinstance(stream, httpx.ByteStream) else None
+        self.data: bytes | AsyncIterator[bytes] | None
+        if body is None or len(body) > _SLICE:
+            self.data = self._pieces(cast("AsyncIterable[bytes]", stream))
+        else:
+            self.data = body or None
+
+    async def _pieces(self, stream: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+        try:
+            async for piece in stream:
+                for at in range(0, len(piece), _SLICE):
+                    self._start()
+                    yield piece[at : at + _SLICE]
+                    self._end()
+        except Exception as error:
+            self.broken = error
+            raise
+
+    def _start(self) -> None:
+        if self._seconds is not None:
+            self._timer = asyncio.get_running_loop().call_later(self._seconds, self.scope.cancel)
+
+    def _end(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def stop(self) -> None:
+        """Stops the clock for good: an answer has come, or an error."""
+        self._seconds = None
+        self._end()
+
+
+class _Body(httpx.AsyncByteStream):
+    """The bytes of a response, as they come."""
+
+    def __init__(
+        self, response: aiohttp.ClientResponse, turn: AsyncTurn | None, as_httpx: Callable[[Exception], Exception]
+    ) -> None:
+        self._response = response
+        self._turn = turn
+        self._as_httpx = as_httpx
+        self._tail = b""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while piece := await self._read():
+            self._tail = (self._tail + piece[-TAIL:])[-TAIL:]
+            yield piece
+        await self.aclose()
+
+    async def _read(self) -> bytes:
+        try:
+            return await self._response.content.readany()
+        except Exception as error:
+            raise self._as_httpx(error) from error
+
+    async def aclose(self) -> None:
+        try:
+            if ends_events(self._tail):
+                await self._drain()
+        finally:
+            # The connection is given back if the body has ended, else up.
+            self._response.release()
+            if self._turn is not None:
+                await self._turn.close()
+
+    async def _drain(self) -> None:
+        left = DRAIN_BYTES
+        with anyio.move_on_after(DRAIN_SECONDS), suppress(httpx.TransportError):
+            while left > 0 and (piece := await self._read()):
+                left -= len(piece)
