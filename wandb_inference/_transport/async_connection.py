@@ -132,7 +132,10 @@ class AsyncConnection(asyncio.Protocol):
     @property
     def takes_more(self) -> bool:
         """Whether the peer takes more: it has not closed, nor answered while it took nothing."""
-        return not self._ended and not self._paused_writing
+        transport = self._transport
+        # A write that fails closes the transport at once, and says so in a later turn of the loop.
+        is_open = not self._ended and transport is not None and not transport.is_closing()
+        return is_open and not self._paused_writing
 
     def rest(self, idle: bool) -> None:
         """Says whether anything that arrives from now on is out of place."""

@@ -36,8 +36,10 @@ def _is_foreign(module: str, cls: str, name: str) -> bool:
     if _verified.get(key) is function:
         return False
     code = getattr(function, "__code__", None)
+    # Not the name it is known by: httpx2 can stand in for httpx (`httpx2.alias_httpx()`), and is no mock.
+    package = sys.modules[module].__name__
     home = str(getattr(function, "__module__", "")).partition(".")[0]
-    if code is None or home != module or f"/{module}/" not in code.co_filename.replace("\\", "/"):
+    if code is None or home != package or f"/{package}/" not in code.co_filename.replace("\\", "/"):
         return True
     _verified[key] = function
     return False

@@ -62,24 +62,25 @@ class Framing:
         headers: The request's.
 
     Raises:
-        LocalProtocolError: They contradict each other.
+        LocalProtocolError: They say it in no way that can be sent.
     """
 
-    __slots__ = ("_left", "_length", "keep")
+    __slots__ = ("_left", "_length", "headers", "keep")
 
     def __init__(self, headers: Headers) -> None:
         found: dict[bytes, list[bytes]] = {b"content-length": [], b"transfer-encoding": [], b"connection": []}
         for name, value in headers:
             found.get(name.lower(), []).append(value.strip(b" \t"))
         lengths, codings, connection = found.values()
-        if lengths and codings:
-            raise LocalProtocolError("a request with Transfer-Encoding has no Content-Length (RFC 9112, 6.2)")
         if [coding.lower() for coding in codings] not in ([], [b"chunked"]):
             raise LocalProtocolError(f"the Transfer-Encoding is {b', '.join(codings)!r}; only 'chunked' can be sent")
         if len(lengths) > 1 or (lengths and not _LENGTH.fullmatch(lengths[0])):
             raise LocalProtocolError(f"the Content-Length is {b', '.join(lengths)!r}, which is no number of bytes")
         self._length = int(lengths[0]) if lengths else 0
         self._left = None if codings else self._length
+        # Both together are forbidden (6.2); httpx has both where the caller gives the coding, and the body is bytes.
+        self.headers = [item for item in headers if item[0].lower() != b"content-length"] if codings else headers
+        """The headers to send."""
         self.keep = b"close" not in [option.strip().lower() for option in b",".join(connection).split(b",")]
         """Whether the connection stays open after the answer, as far as the request is concerned."""
 

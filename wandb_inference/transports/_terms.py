@@ -78,11 +78,10 @@ class Outgoing:
 
     def __init__(self, request: httpx.Request) -> None:
         self._request = request
-        headers = request.headers.raw
         target = cast("bytes", request.extensions.get("target", request.url.raw_path))
         with self._refusing():
-            self._framing = Framing(headers)
-            self.wire = request_head(request.method.encode("utf-8"), target, headers)
+            self._framing = Framing(request.headers.raw)
+            self.wire = request_head(request.method.encode("utf-8"), target, self._framing.headers)
             """The request, up to a body that comes piece by piece."""
         self.keep = self._framing.keep
         """Whether the connection stays open after the answer, as far as the request is concerned."""
@@ -171,6 +170,6 @@ def as_httpx(error: Exception, request: httpx.Request, steps: Steps, *, is_sendi
     text = str(cause) or type(cause).__name__
     if isinstance(error, NotSentError):
         return httpx.ConnectError(text, request=request)
-    if isinstance(error, ProtocolError):
-        return httpx.RemoteProtocolError(text, request=request)
-    return (httpx.WriteError if is_sending else httpx.ReadError)(text, request=request)
+    if is_sending:
+        return httpx.WriteError(text, request=request)
+    return (httpx.RemoteProtocolError if isinstance(error, ProtocolError) else httpx.ReadError)(text, request=request)
