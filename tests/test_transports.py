@@ -483,6 +483,19 @@ async def test_impossible_requests(is_async: bool, request_of: Any, error: Any, 
     assert caught.value.request is request
 
 
+async def test_request_of_another_library(is_async: bool) -> None:
+    """A request of another library is no riddle: its response would have to be of that library too."""
+
+    class Request: ...
+
+    request: Any = Request()
+    with pytest.raises(TypeError, match="a request of test_transports, where this transport carries those of httpx"):
+        if is_async:
+            await AsyncHTTPTransport().handle_async_request(request)
+        else:
+            HTTPTransport().handle_request(request)
+
+
 async def test_wrong_length_of_a_streamed_upload(client_of: Callable[..., Any], is_async: bool) -> None:
     """A body that comes piece by piece can turn out too long only while it is sent."""
     http = client_of(max_connections=1)

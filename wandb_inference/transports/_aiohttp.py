@@ -162,7 +162,8 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         except Exception as error:
             if upload.broken is not None:
                 raise upload.broken from None
-            raise self._as_httpx(error, request, steps) from error
+            # What aiohttp wraps says more than its wrapper.
+            raise self._as_httpx(error, request, steps) from error.__cause__ or error
         finally:
             upload.stop()
         if response is None:

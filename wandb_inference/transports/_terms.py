@@ -122,8 +122,14 @@ def origin_of(request: httpx.Request) -> Origin:
     """Where a request leads.
 
     Raises:
+        TypeError: It is another library's.
         httpx.UnsupportedProtocol: Not over HTTP.
     """
+    if not isinstance(cast("object", request), httpx.Request):
+        library = type(request).__module__.partition(".")[0]
+        raise TypeError(
+            f"a request of {library}, where this transport carries those of httpx: make the client with httpx"
+        )
     url = request.url
     if url.scheme not in ("http", "https") or not url.raw_host:
         raise httpx.UnsupportedProtocol(
