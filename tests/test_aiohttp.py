@@ -258,7 +258,8 @@ async def test_proxy(http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -
 
     assert proxy.requests[0].startswith(b"GET http://a.example/x HTTP/1.1\r\n")
     assert b"Proxy-Authorization: Basic " in proxy.requests[0]
-    assert (proxy.connections, direct.connections) == (1, 1)
+    assert len(proxy.requests) == 2
+    assert len(direct.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -402,13 +403,15 @@ async def test_line_of_an_own_session() -> None:
             first.cancel()
 
 
-async def test_error_of_a_middleware() -> None:
+async def test_error_of_a_hook() -> None:
     """What the caller's own code in a session raises is theirs."""
 
-    async def breaks(request: aiohttp.ClientRequest, handler: Any) -> aiohttp.ClientResponse:
+    async def breaks(*args: object) -> None:
         raise KeyError("mine")
 
-    async with aiohttp.ClientSession(middlewares=(breaks,)) as session:
+    trace = aiohttp.TraceConfig()
+    trace.on_request_start.append(breaks)
+    async with aiohttp.ClientSession(trace_configs=[trace]) as session:
         http = httpx.AsyncClient(transport=AiohttpTransport(session))
         with pytest.raises(KeyError, match="mine"):
             await http.get("http://127.0.0.1:9")

@@ -116,6 +116,7 @@ def replaced(self: Any, request: Any) -> Any:
         (httpx.HTTPTransport, "handle_request"),
         (httpx.AsyncHTTPTransport, "handle_async_request"),
         (httpx.Client, "_transport_for_url"),
+        (httpx.AsyncClient, "_send_single_request"),
         (httpcore.ConnectionPool, "handle_request"),
     ],
 )

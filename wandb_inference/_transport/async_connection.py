@@ -106,6 +106,8 @@ class AsyncConnection(asyncio.Protocol):
         """The connection is gone."""
         self._ended = True
         self._error = exc
+        if self._transport is not None:
+            self._transport.close()  # or Python 3.10 warns of TLS that the peer has closed
         self._transport = None
         if self._timer is not None:
             self._timer.cancel()
