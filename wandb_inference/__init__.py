@@ -16,6 +16,7 @@ TYPE_CHECKING = False  # checkers read this name as true; importing typing would
 if TYPE_CHECKING:
     from . import exceptions as exceptions
     from . import testing as testing
+    from . import transports as transports
     from . import types as types
     from ._client import AsyncClient as AsyncClient
     from ._client import Client as Client
@@ -54,6 +55,7 @@ else:
     _HOME = {
         "exceptions": "",  # a submodule: its home is the package itself
         "testing": "",
+        "transports": "",
         "types": "",
         "AsyncClient": "_client",
         "AsyncStream": "_streaming",

@@ -116,6 +116,7 @@ def replaced(self: Any, request: Any) -> Any:
         (httpx.HTTPTransport, "handle_request"),
         (httpx.AsyncHTTPTransport, "handle_async_request"),
         (httpx.Client, "_transport_for_url"),
+        (httpx.AsyncClient, "_send_single_request"),
         (httpcore.ConnectionPool, "handle_request"),
     ],
 )
@@ -327,3 +328,18 @@ def test_a_turn_given_and_interrupted_at_once(monkeypatch: pytest.MonkeyPatch) -
             pool.enter(clocks)
     pool.leave()
     pool.enter(clocks)
+
+
+async def test_a_connection_that_comes_too_late() -> None:
+    """A connection that comes about when nobody waits for it any more is closed."""
+    connection = async_connection.AsyncConnection(asyncio.get_running_loop())
+
+    async def connecting() -> Any:
+        return None, connection
+
+    task = asyncio.create_task(connecting())
+    await task
+    async_connection._abandon(task)
+
+    assert not connection.usable
+    assert await connection.read(Limit(None, "read")) == b""

@@ -110,6 +110,8 @@ class AsyncConnection(asyncio.Protocol):
         """The connection is gone."""
         self._ended = True
         self._error = exc
+        if self._transport is not None:
+            self._transport.close()  # or Python 3.10 warns of TLS that the peer has closed
         self._transport = None
         if self._timer is not None:
             self._timer.cancel()
@@ -132,6 +134,14 @@ class AsyncConnection(asyncio.Protocol):
         """Whether the connection is good for another request: open, and the last one written whole."""
         transport = self._transport
         return not self._ended and transport is not None and not transport.get_write_buffer_size()
+
+    @property
+    def takes_more(self) -> bool:
+        """Whether the peer takes more: it has not closed, nor answered while it took nothing."""
+        transport = self._transport
+        # A write that fails closes the transport at once, and says so in a later turn of the loop.
+        is_open = not self._ended and transport is not None and not transport.is_closing()
+        return is_open and not self._paused_writing
 
     def rest(self, idle: bool) -> None:
         """Says whether anything that arrives from now on is out of place."""

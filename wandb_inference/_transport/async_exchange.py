@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Protocol
 from .async_connection import AsyncConnection
 from .clocks import ClockError, Clocks, Limit
 from .decoding import Decoder
-from .http11 import ProtocolError, ResponseReader
-from .outcomes import ERRORS, Answer, NotSentError, joined, target_of
+from .http11 import Head, ProtocolError, ResponseReader
+from .outcomes import ERRORS, Answer, NotSentError, joined
 from .pool import DRAIN_BYTES, DRAIN_SECONDS, Idle, Origin, Turns
 
 if TYPE_CHECKING:
-    import httpx
+    from collections.abc import AsyncIterable
 
-    from .._core.wire import Request
+    import httpx
 
 
 class AsyncExchange(Protocol):
@@ -164,25 +164,50 @@ def _give_up(waiter: _Waiter) -> None:
 
 
 class AsyncDirectExchange:
-    """A request and its answer over a connection of our own."""
+    """A request and its answer over a connection of our own.
+
+    Args:
+        pool: Where connections come from.
+        origin: Where the request goes.
+        method: The request's.
+        clocks: The call's.
+        raw: Whether the body is handed out as it came, not decompressed.
+        keep: Whether the connection may serve another request afterwards.
+    """
 
     answer: Answer
 
-    def __init__(self, pool: AsyncPool, request: Request, clocks: Clocks) -> None:
+    def __init__(
+        self, pool: AsyncPool, origin: Origin, method: str, clocks: Clocks, *, raw: bool = False, keep: bool = True
+    ) -> None:
         self._pool = pool
+        self._origin = origin
+        self._method = method
         self._clocks = clocks
-        self._origin = target_of(request.url).origin
-        self._method = request.method
+        self._raw = raw
+        self._keep = keep
         self._decoder: Decoder | None = None
+        self.written = False
+        """Whether the server took the whole request, or may take the rest yet."""
 
-    async def send(self, wire: bytes) -> None:
-        """Sends the request, and waits for the head of the answer."""
-        while not await self._begin(wire):
+    @property
+    def head(self) -> Head:
+        """The head of the answer, as it came."""
+        return self._reader.head
+
+    async def send(self, wire: bytes, pieces: AsyncIterable[bytes] | None = None) -> None:
+        """Sends the request, and waits for the head of the answer.
+
+        Args:
+            wire: The request, or what goes before `pieces`.
+            pieces: The rest. It can be had only once, so that a connection which died while idle is an error then.
+        """
+        while not await self._begin(wire, pieces):
             # The connection had died while idle: not a byte came back, so the request is sent again, free of charge.
             # The others are as old, and as dead.
             self._pool.clear(self._origin)
 
-    async def _begin(self, wire: bytes) -> bool:
+    async def _begin(self, wire: bytes, pieces: AsyncIterable[bytes] | None) -> bool:
         """Whether an answer began to come; `False` where a used connection turned out dead."""
         clocks = self._clocks
         connection = self._pool.take(self._origin)
@@ -196,21 +221,31 @@ class AsyncDirectExchange:
         self._reader = reader = ResponseReader(self._method)
         try:
             await connection.write(wire, clocks)
+            self.written = pieces is None or await self._write(connection, pieces)
             body = b""
             while not reader.status:
                 body = reader.feed(await connection.read(clocks.limit("read")))
         except (OSError, ProtocolError):
             self._pool.discard(connection)
-            if reused and reader.untouched:
+            if reused and reader.untouched and pieces is None:
                 return False
             raise
         except BaseException:
             self._pool.discard(connection)
             raise
         headers = joined(reader.headers)
-        self._decoder = Decoder(coding) if (coding := headers.get("content-encoding")) else None
+        coding = None if self._raw else headers.get("content-encoding")
+        self._decoder = Decoder(coding) if coding else None
         self._first = body
         self.answer = Answer(reader.status, headers, reused)
+        return True
+
+    async def _write(self, connection: AsyncConnection, pieces: AsyncIterable[bytes]) -> bool:
+        """Whether the server took it all, or may yet."""
+        async for piece in pieces:
+            await connection.write(piece, self._clocks)
+            if not connection.takes_more:
+                return False
         return True
 
     async def read(self, stall: Limit | None) -> bytes:
@@ -240,7 +275,8 @@ class AsyncDirectExchange:
             if drain and not self._reader.done:
                 await self._drain()
         finally:
-            if self._reader.done and self._reader.reusable and self._connection.usable:
+            is_whole = self._reader.done and self._reader.reusable and self.written
+            if is_whole and self._keep and self._connection.usable:
                 self._pool.put(self._origin, self._connection)
             else:
                 self._pool.discard(self._connection)

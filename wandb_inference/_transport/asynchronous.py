@@ -107,7 +107,7 @@ class AsyncTransport:
             return failure(error, began, clocks)
         if self._closed:
             raise closed(is_own=True)
-        pool = await self._own_pool()
+        pool = await self.own_pool()
         answered = began
         turn = AsyncTurn(pool)
         try:
@@ -141,7 +141,8 @@ class AsyncTransport:
         except RuntimeError:  # no loop runs
             return {}
 
-    async def _own_pool(self) -> AsyncPool:
+    async def own_pool(self) -> AsyncPool:
+        """Turns and connections of this event loop."""
         loop = asyncio.get_running_loop()
         pool = self._pools.get(loop)
         # After a fork the connections belong to the parent.
@@ -161,7 +162,7 @@ class AsyncTransport:
                 self._proxies[origin] = proxy_for(origin)
             proxy = self._proxies[origin]
             if proxy is None and not is_mocked():
-                direct = AsyncDirectExchange(pool, request, clocks)
+                direct = AsyncDirectExchange(pool, origin, request.method, clocks)
                 await direct.send(wire_of(request, key))
                 return direct
             http = pool.httpx(proxy)

@@ -13,7 +13,19 @@ from .._core.wire import Failure, Outcome, Reply, Request
 from .bridge import HttpxExchange
 from .clocks import Clocks
 from .exchange import DirectExchange, Exchange, Pool
-from .outcomes import ERRORS, Answer, closed, failure, hiding, log_outcome, log_wait, reply, target_of, without_key
+from .outcomes import (
+    ERRORS,
+    Answer,
+    closed,
+    failure,
+    hiding,
+    log_outcome,
+    log_wait,
+    reply,
+    target_of,
+    wire_of,
+    without_key,
+)
 from .pool import Origin
 from .proxies import proxy_for
 from .routes import is_mocked
@@ -89,7 +101,7 @@ class Transport:
             raise closed(is_own=True)
         began = time.monotonic()
         answered = began
-        turn = Turn(self._own_pool())
+        turn = Turn(self.own_pool())
         try:
             turn.begin(clocks)
             began = time.monotonic()
@@ -110,7 +122,8 @@ class Transport:
         answer, body = without_key(exchange.answer, body, text)
         return reply(answer, body, None, began, answered, clocks)
 
-    def _own_pool(self) -> Pool:
+    def own_pool(self) -> Pool:
+        """Turns and connections of this process."""
         # After a fork the connections belong to the parent; closing them here ends them only for us. Without the lock,
         # which a thread of the parent may have held at that moment: here there is only one.
         if self._pid != os.getpid():
@@ -127,7 +140,7 @@ class Transport:
     def _own_gate(self) -> Gate:
         from .gate import Gate
 
-        self._own_pool()  # which makes the lock good after a fork; those who hold places are in the parent then
+        self.own_pool()  # which makes the lock good after a fork; those who hold places are in the parent then
         with self._lock:
             if self._gate is None or self._gate.pid != self._pid:
                 self._gate = Gate(self._limit)
@@ -141,10 +154,13 @@ class Transport:
             self._proxies[origin] = proxy_for(origin)
         proxy = self._proxies[origin]
         if proxy is not None or is_mocked():
-            return HttpxExchange(self._httpx(proxy), request, key, clocks, proxy, is_own=True)
-        return DirectExchange(self._pool, request, key, clocks)
+            return HttpxExchange(self.httpx(proxy), request, key, clocks, proxy, is_own=True)
+        direct = DirectExchange(self._pool, origin, request.method, clocks)
+        direct.send(wire_of(request, key))
+        return direct
 
-    def _httpx(self, proxy: str | None) -> httpx.Client:
+    def httpx(self, proxy: str | None) -> httpx.Client:
+        """A client of httpx for this proxy, or for none."""
         from .httpx_clients import blocking
 
         with self._lock:

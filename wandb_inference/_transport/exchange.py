@@ -5,17 +5,18 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from itertools import chain
 from typing import TYPE_CHECKING, Protocol
 
 from .clocks import ClockError, Clocks, Limit
 from .connection import Connection
 from .decoding import Decoder
-from .http11 import ProtocolError, ResponseReader
-from .outcomes import ERRORS, Answer, NotSentError, joined, target_of, wire_of
+from .http11 import Head, ProtocolError, ResponseReader
+from .outcomes import ERRORS, Answer, NotSentError, joined
 from .pool import DRAIN_BYTES, DRAIN_SECONDS, Idle, Origin, Turns
 
 if TYPE_CHECKING:
-    from .._core.wire import Request
+    from collections.abc import Iterable
 
 
 class Exchange(Protocol):
@@ -112,20 +113,50 @@ class Pool:
 
 
 class DirectExchange:
-    """A request and its answer over a connection of our own."""
+    """A request and its answer over a connection of our own.
 
-    def __init__(self, pool: Pool, request: Request, key: str | None, clocks: Clocks) -> None:
+    Args:
+        pool: Where connections come from.
+        origin: Where the request goes.
+        method: The request's.
+        clocks: The call's.
+        raw: Whether the body is handed out as it came, not decompressed.
+        keep: Whether the connection may serve another request afterwards.
+    """
+
+    answer: Answer
+
+    def __init__(
+        self, pool: Pool, origin: Origin, method: str, clocks: Clocks, *, raw: bool = False, keep: bool = True
+    ) -> None:
         self._pool = pool
+        self._origin = origin
+        self._method = method
         self._clocks = clocks
-        self._origin = target_of(request.url).origin
+        self._raw = raw
+        self._keep = keep
         self._decoder: Decoder | None = None
-        wire = wire_of(request, key)
-        while not self._begin(request.method, wire):
+        self.written = False
+        """Whether the server took the whole request."""
+
+    @property
+    def head(self) -> Head:
+        """The head of the answer, as it came."""
+        return self._reader.head
+
+    def send(self, wire: bytes, pieces: Iterable[bytes] | None = None) -> None:
+        """Sends the request, and waits for the head of the answer.
+
+        Args:
+            wire: The request, or what goes before `pieces`.
+            pieces: The rest. It can be had only once, so that a connection which died while idle is an error then.
+        """
+        while not self._begin(wire, pieces):
             # The connection had died while idle: not a byte came back, so the request is sent again, free of charge.
             # The others are as old, and as dead.
-            pool.clear(self._origin)
+            self._pool.clear(self._origin)
 
-    def _begin(self, method: str, wire: bytes) -> bool:
+    def _begin(self, wire: bytes, pieces: Iterable[bytes] | None) -> bool:
         """Whether an answer began to come; `False` where a used connection turned out dead."""
         clocks = self._clocks
         connection = self._pool.take(self._origin)
@@ -136,29 +167,35 @@ class DirectExchange:
             except (ClockError, OSError) as error:
                 raise NotSentError from error
         self._connection = connection
-        self._reader = reader = ResponseReader(method)
-        self._written = True
+        self._reader = reader = ResponseReader(self._method)
         try:
-            try:
-                connection.write(wire, clocks)
-            except OSError:
-                # A server may answer without reading all, and close: its answer says more than the reset.
-                self._written = False
+            self.written = self._write(connection, chain((wire,), pieces or ()))
             body = b""
             while not reader.status:
                 body = reader.feed(connection.read(clocks.limit("read")))
         except (OSError, ProtocolError):
             connection.close()
-            if reused and reader.untouched:
+            if reused and reader.untouched and pieces is None:
                 return False
             raise
         except BaseException:
             connection.close()
             raise
         headers = joined(reader.headers)
-        self._decoder = Decoder(coding) if (coding := headers.get("content-encoding")) else None
+        coding = None if self._raw else headers.get("content-encoding")
+        self._decoder = Decoder(coding) if coding else None
         self._first = body
         self.answer = Answer(reader.status, headers, reused)
+        return True
+
+    def _write(self, connection: Connection, pieces: Iterable[bytes]) -> bool:
+        """Whether the server took it all."""
+        for piece in pieces:
+            try:
+                connection.write(piece, self._clocks)
+            except OSError:
+                # A server may answer without reading all, and close: its answer says more than the reset.
+                return False
         return True
 
     def read(self, stall: Limit | None) -> bytes:
@@ -186,7 +223,7 @@ class DirectExchange:
         """
         if drain and not self._reader.done:
             self._drain()
-        if self._reader.done and self._reader.reusable and self._written:
+        if self._reader.done and self._reader.reusable and self.written and self._keep:
             self._pool.put(self._origin, self._connection)
         else:
             self._connection.abort()

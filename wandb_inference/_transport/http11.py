@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 import h11
 
@@ -35,6 +35,18 @@ class ProtocolError(Exception):
     """What came is no HTTP response, or stopped before it was complete."""
 
 
+class Head(NamedTuple):
+    """The head of a response, as it came."""
+
+    version: bytes
+    """`b"HTTP/1.1"`, or `b"HTTP/1.0"`."""
+    status: int
+    reason: bytes
+    """The words behind the status, which say nothing to a program."""
+    headers: list[tuple[bytes, bytes]]
+    """Names in lower case, each header by itself."""
+
+
 class ResponseReader:
     """Reads one response.
 
@@ -56,6 +68,7 @@ class ResponseReader:
         "_method",
         "_pending",
         "_plain",
+        "_unusual",
         "broken",
         "done",
         "headers",
@@ -73,6 +86,7 @@ class ResponseReader:
         self._close = False
         self._informational = 0
         self._h11: h11.Connection | None = None
+        self._unusual: h11.Response | None = None
         self.status = 0
         """HTTP status; 0 until the head is complete."""
         self.headers: list[tuple[str, str]] = []
@@ -89,6 +103,16 @@ class ResponseReader:
     def untouched(self) -> bool:
         """Whether not one byte has come."""
         return not self._pending and not self.status and self._h11 is None
+
+    @property
+    def head(self) -> Head:
+        """The head, once it is complete."""
+        unusual = self._unusual
+        headers = [(name.encode("ascii"), value.encode("latin-1")) for name, value in self.headers]
+        if unusual is not None:
+            return Head(b"HTTP/" + bytes(unusual.http_version), self.status, bytes(unusual.reason), headers)
+        # Plain: "HTTP/1.1 200 OK", the last part of which may be missing.
+        return Head(b"HTTP/1.1", self.status, self._head[13 : self._head.index(b"\r\n")], headers)
 
     def feed(self, data: bytes) -> bytes:
         """The bytes of the body that came with this read.
@@ -240,6 +264,7 @@ class ResponseReader:
                 if isinstance(event, h11.Data):
                     pieces.append(bytes(event.data))
                 elif isinstance(event, h11.Response):
+                    self._unusual = event
                     self.status = event.status_code
                     self.headers = [(name.decode("ascii"), value.decode("latin-1")) for name, value in event.headers]
                 elif isinstance(event, h11.InformationalResponse):

@@ -209,9 +209,10 @@ def why(error: BaseException) -> str:
     """Why there is no answer, in a few words: the innermost cause that says more than its wrapper."""
     for link in chain(error):
         if isinstance(link, ssl.SSLCertVerificationError):
-            return f"its certificate does not hold: {link.verify_message or link}"
+            # aiohttp derives errors of its own from these two, without their attributes.
+            return f"its certificate does not hold: {getattr(link, 'verify_message', '') or link}"
         if isinstance(link, ssl.SSLError):
-            return f"TLS failed: {link.reason or link}"
+            return f"TLS failed: {getattr(link, 'reason', '') or link}"
         if isinstance(link, socket.gaierror):
             return f"its name can't be resolved ({link.strerror or link})"
         if isinstance(link, ConnectionRefusedError):

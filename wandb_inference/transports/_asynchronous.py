@@ -1,0 +1,118 @@
+"""Our pool and exchange as an async transport of httpx. The twin of `_blocking`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from contextlib import aclosing
+from typing import cast
+
+import httpx
+
+from .._core.options import connections
+from .._transport import AsyncTransport
+from .._transport.async_exchange import AsyncDirectExchange
+from .._transport.asynchronous import AsyncTurn
+from .._transport.outcomes import ERRORS, NotSentError
+from .._transport.routes import is_mocked
+from ._terms import TAIL, Outgoing, Steps, as_httpx, ends_events, origin_of, queue_timeout, response
+
+
+class AsyncHTTPTransport(httpx.AsyncBaseTransport):
+    """Carries the requests of an `httpx.AsyncClient` straight to their servers, over HTTP/1.1, plain or with TLS.
+
+    Connections are found in constant time and kept for 20 seconds; requests wait for a turn in a fair line. If a
+    connection turns out to have died while it was idle, and not a byte came back, the request is sent again, whatever
+    its method, unless its body comes piece by piece.
+
+    Works in several event loops, each with connections of its own, after a fork, and again after
+    `aclose()`.
+
+    Timeouts are httpx's: `pool` for the turn, `connect` for name look-up, TCP and TLS together. So are errors. There
+    are no proxies and no HTTP/2, and of a request's extensions `timeout` and `target` are heeded. respx, pytest-httpx
+    and vcrpy see the requests as they see those of `httpx.AsyncHTTPTransport`.
+
+    Args:
+        max_connections: Requests in flight at a time, for each event loop.
+
+    Raises:
+        ConfigurationError: Not a whole number from 1 up.
+    """
+
+    def __init__(self, *, max_connections: int = 1000) -> None:
+        self._transport = AsyncTransport(max_connections=connections(max_connections))
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """The response, its body still open.
+
+        Raises:
+            httpx.TransportError: There is none.
+        """
+        pool = await self._transport.own_pool()
+        if is_mocked():
+            return await pool.httpx(None).send(request, stream=True)
+        origin = origin_of(request)
+        outgoing = Outgoing(request)
+        steps = Steps(request)
+        turn = AsyncTurn(pool)
+        try:
+            await turn.begin(steps.queue)
+        except NotSentError:
+            raise queue_timeout(request, steps) from None
+        exchange = AsyncDirectExchange(pool, origin, request.method, steps, raw=True, keep=outgoing.keep)
+        try:
+            if outgoing.streams:
+                async with aclosing(_pieces(request, outgoing)) as pieces:
+                    await exchange.send(outgoing.wire, pieces)
+            else:
+                await exchange.send(outgoing.wire)
+        except BaseException as error:
+            await turn.close()
+            if error is outgoing.broken or not isinstance(error, ERRORS):
+                raise
+            raise as_httpx(error, request, steps, is_sending=not exchange.written) from error
+        turn.exchange = exchange
+        return response(exchange.head, _Body(turn, exchange, request, steps))
+
+    async def aclose(self) -> None:
+        """Closes the connections of this event loop."""
+        await self._transport.close()
+
+
+async def _pieces(request: httpx.Request, outgoing: Outgoing) -> AsyncGenerator[bytes, None]:
+    """The body as it goes on the wire, without the pieces that nothing is to be sent for."""
+    try:
+        async for piece in cast("AsyncIterable[bytes]", request.stream):
+            if data := outgoing.piece(piece):
+                yield data
+        if data := outgoing.end():
+            yield data
+    except Exception as error:
+        outgoing.broken = error
+        raise
+
+
+class _Body(httpx.AsyncByteStream):
+    """The bytes of a response, as they come."""
+
+    def __init__(self, turn: AsyncTurn, exchange: AsyncDirectExchange, request: httpx.Request, steps: Steps) -> None:
+        self._turn = turn
+        self._exchange = exchange
+        self._request = request
+        self._steps = steps
+        self._tail = b""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while True:
+            try:
+                piece = await self._exchange.read(None)
+            except ERRORS as error:
+                await self._turn.close()
+                raise as_httpx(error, self._request, self._steps) from error
+            if not piece:
+                await self._turn.close()
+                return
+            self._tail = (self._tail + piece[-TAIL:])[-TAIL:]
+            yield piece
+
+    async def aclose(self) -> None:
+        await self._turn.close(drain=ends_events(self._tail))
