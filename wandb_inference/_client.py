@@ -13,6 +13,7 @@ from ._config import resolve
 from ._core.build import Settings, settings_of, unexpected_keyword, with_options
 from ._core.options import connections
 from ._log import set_up
+from ._network import DEFAULT, Network, checked
 from ._transport import AsyncTransport, Transport
 from .exceptions import ConfigurationError
 
@@ -57,6 +58,11 @@ _ELSEWHERE = {
     "request_timeout": "did you mean 'timeout'?",
     "extra_headers": "did you mean 'default_headers'?",
     "headers": "did you mean 'default_headers'?",
+    **{
+        name: f"did you mean network=Network({name}=...)?"
+        for name in ("verify", "cert", "proxy", "trust_env", "http2", "uds", "keepalive_expiry")
+    },
+    "network": "clones share their connections: make another client for another network",
 }
 
 
@@ -80,9 +86,11 @@ class _Configured:
     def __repr__(self) -> str:
         settings = self._settings
         connect, read, stall, deadline = settings.timeouts
+        network = self._transport.network
         return (
             f"{type(self).__name__}({settings.config.summary}, timeout=({connect}, {read}), stall_timeout={stall}, "
-            f"deadline={deadline}, max_retries={settings.policy.max_retries})"
+            f"deadline={deadline}, max_retries={settings.policy.max_retries}"
+            f"{'' if network == DEFAULT else f', network={network}'})"
         )
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -92,23 +100,23 @@ class _Configured:
             )
         if any(name.lower() == "authorization" for name in self._settings.headers):
             raise TypeError("a key among the default_headers is never pickled: give it as an importable api_key()")
-        return _restored, (type(self), self._settings)
+        return _restored, (type(self), self._settings, self._transport.limit, self._transport.network)
 
     @classmethod
-    def _restore(cls, settings: Settings, transport: Any = None) -> Self:
-        """A client with these settings, its own or somebody's connections."""
+    def _restore(cls, settings: Settings, transport: Any) -> Self:
+        """A client with these settings and connections."""
         client = cls.__new__(cls)
         client._settings = settings
-        client._transport = transport or cls._transport_type()
+        client._transport = transport
         return client
 
     def _refuse(self, unknown: Mapping[str, object]) -> None:
         for name in unknown:
-            raise unexpected_keyword(type(self).__name__, name, (*_OPTIONS, "http_client"), _ELSEWHERE)
+            raise unexpected_keyword(type(self).__name__, name, (*_OPTIONS, "http_client", "network"), _ELSEWHERE)
 
 
-def _restored(cls: type[Any], settings: Settings) -> Any:
-    return cls._restore(settings)
+def _restored(cls: type[Any], settings: Settings, limit: int, network: Network) -> Any:
+    return cls._restore(settings, cls._transport_type(None, limit, network))
 
 
 def new_settings(
@@ -159,6 +167,7 @@ class Client(_Configured):
         max_retries: Attempts after the first.
         max_connections: Calls in flight at a time, for each event loop; the rest wait in line, first come, first
         served. default_headers: Headers to add to each request or, with `None`, to leave out.
+        network: Certificates, proxy, HTTP/2, Unix socket and more, as a `Network`. The environment is read for it here.
         http_client: An `httpx.Client` of your own: its proxies, hooks and transports are used, and it is never closed
             here.
 
@@ -184,6 +193,7 @@ class Client(_Configured):
         max_retries: int = 2,
         max_connections: int = 1000,
         default_headers: Mapping[str, str | None] | None = None,
+        network: Network | None = None,
         http_client: httpx.Client | None = None,
         **unknown: Never,
     ) -> None:
@@ -191,7 +201,9 @@ class Client(_Configured):
         self._settings = new_settings(
             api_key, project, base_url, timeout, stall_timeout, deadline, max_retries, default_headers
         )
-        self._transport = Transport(_synchronous(http_client), connections(max_connections))
+        self._transport = Transport(
+            _synchronous(http_client), connections(max_connections), checked(network, http_client)
+        )
 
     @cached_property
     def chat(self) -> Chat:
@@ -255,6 +267,7 @@ class AsyncClient(_Configured):
         max_retries: Attempts after the first.
         max_connections: Calls in flight at a time, for each event loop; the rest wait in line, first come, first
         served. default_headers: Headers to add to each request or, with `None`, to leave out.
+        network: Certificates, proxy, HTTP/2, Unix socket and more, as a `Network`. The environment is read for it here.
         http_client: An `httpx.AsyncClient` of your own: its proxies, hooks and transports are used, and it is never
             closed here.
 
@@ -280,6 +293,7 @@ class AsyncClient(_Configured):
         max_retries: int = 2,
         max_connections: int = 1000,
         default_headers: Mapping[str, str | None] | None = None,
+        network: Network | None = None,
         http_client: httpx.AsyncClient | None = None,
         **unknown: Never,
     ) -> None:
@@ -287,7 +301,9 @@ class AsyncClient(_Configured):
         self._settings = new_settings(
             api_key, project, base_url, timeout, stall_timeout, deadline, max_retries, default_headers
         )
-        self._transport = AsyncTransport(_asynchronous(http_client), connections(max_connections))
+        self._transport = AsyncTransport(
+            _asynchronous(http_client), connections(max_connections), checked(network, http_client)
+        )
 
     @cached_property
     def chat(self) -> AsyncChat:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any, Literal, overload
 
 from typing_extensions import Unpack
@@ -19,10 +20,10 @@ from .resources._signature import with_parameters
 from .resources.chat import AsyncCompletions, Completions
 from .types import ChatCompletion, ChatCompletionChunk, ChatParams, MessageParam
 
-# Calls share connections, not settings: arguments and environment are looked up anew each time. Made here at no cost:
-# the pools come with the first request.
-_transport = Transport()
-_async_transport = AsyncTransport()
+# Calls share connections, not settings: arguments and environment are looked up anew each time. What the environment
+# says of proxies and certificates is read with the first call.
+_transport = cache(Transport)
+_async_transport = cache(AsyncTransport)
 _quirks: dict[str, Quirks] = {}
 """What servers were found not to take, by base URL."""
 
@@ -96,7 +97,7 @@ def completion(
     """
     _check("completion", params)
     settings = _settings(api_key, params.pop("project", None), api_base)
-    return Completions(settings, _transport).create(model=model, messages=messages, stream=bool(stream), **params)
+    return Completions(settings, _transport()).create(model=model, messages=messages, stream=bool(stream), **params)
 
 
 @overload
@@ -162,7 +163,7 @@ async def acompletion(
     """
     _check("acompletion", params)
     settings = _settings(api_key, params.pop("project", None), api_base)
-    return await AsyncCompletions(settings, _async_transport).create(
+    return await AsyncCompletions(settings, _async_transport()).create(
         model=model, messages=messages, stream=bool(stream), **params
     )
 

@@ -107,6 +107,7 @@ class ChatCall(NamedTuple):
             total=total,
             queued=reply.queued,
             reused=reply.reused,
+            route=reply.route,
             completion_tokens=completion_tokens,
         )
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from ..exceptions import Clock
     from ..exceptions import Outcome as Sent
+    from ..types.meta import Route
 
 
 class Timeouts(NamedTuple):
@@ -92,6 +93,8 @@ class Reply(NamedTuple):
     """Seconds spent in line for a turn."""
     reused: bool | None = None
     """Whether the connection had been used before; `None` where that is not known."""
+    route: Route = "direct"
+    """Which way it came."""
 
     @property
     def request_id(self) -> str | None:

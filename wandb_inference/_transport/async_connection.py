@@ -8,12 +8,9 @@ from collections import deque
 from typing import TYPE_CHECKING, cast
 
 from .clocks import ClockError, Limit
-from .connection import tune
-from .tls import shared_context
 
 if TYPE_CHECKING:
-    import socket
-
+    from .dialing import Dialer
     from .pool import Origin
 
 PAUSE_ABOVE = 256 * 1024
@@ -52,10 +49,10 @@ class AsyncConnection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
 
     @classmethod
-    async def open(cls, origin: Origin, limit: Limit) -> AsyncConnection:
+    async def open(cls, origin: Origin, limit: Limit, dialer: Dialer) -> AsyncConnection:
         """A new connection; the limit holds for name look-up, TCP and TLS together."""
         loop = asyncio.get_running_loop()
-        context = shared_context() if origin.scheme == "https" else None
+        context = dialer.tls.context() if origin.scheme == "https" else None
         connecting = loop.create_task(
             loop.create_connection(
                 lambda: cls(loop),
@@ -64,7 +61,7 @@ class AsyncConnection(asyncio.Protocol):
                 ssl=context,
                 server_hostname=origin.host if context else None,
                 # An address needs no race, whose losers take a while to go.
-                happy_eyeballs_delay=None if is_address(origin.host) else 0.25,
+                happy_eyeballs_delay=0.25 if dialer.network.happy_eyeballs and not is_address(origin.host) else None,
             )
         )
         try:
@@ -76,14 +73,21 @@ class AsyncConnection(asyncio.Protocol):
             connecting.cancel()
             connecting.add_done_callback(_abandon)
             raise
-        return connecting.result()[1]
+        transport, connection = connecting.result()
+        try:
+            dialer.tune(transport.get_extra_info("socket"))
+            if context is not None:
+                dialer.check(transport.get_extra_info("ssl_object"))
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     # What asyncio tells
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection is there."""
         self._transport = cast("asyncio.Transport", transport)
-        tune(cast("socket.socket", transport.get_extra_info("socket")))
 
     def data_received(self, data: bytes) -> None:
         """Bytes have arrived."""

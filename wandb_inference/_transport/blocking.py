@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, cast
 from .._config import ApiKey, check_key
 from .._core.errors import MAX_ERROR_BODY
 from .._core.wire import Failure, Outcome, Reply, Request
+from .._network import DEFAULT, Network
 from .bridge import HttpxExchange
 from .clocks import Clocks
+from .dialing import Dialer
 from .exchange import DirectExchange, Exchange, Pool
 from .outcomes import ERRORS, closed, failure, log_outcome, log_wait, reply, target_of, without_key
-from .pool import Origin
-from .proxies import proxy_for
-from .routes import is_mocked
+from .routes import Routes, is_mocked
 
 if TYPE_CHECKING:
     import httpx
@@ -30,15 +30,19 @@ class Transport:
     Args:
         http_client: A client of the caller's own, used as it is and never closed.
         max_connections: Calls in flight; the rest wait in line.
+        network: How connections are made. What it takes from the environment is read here, and not later.
     """
 
-    def __init__(self, http_client: httpx.Client | None = None, max_connections: int = 1000) -> None:
+    def __init__(
+        self, http_client: httpx.Client | None = None, max_connections: int = 1000, network: Network = DEFAULT
+    ) -> None:
         self._given = http_client
         self._limit = max_connections
+        self._routes = Routes(network)
+        self._dialer = Dialer(network)
         self._lock = threading.Lock()
-        self._pool = Pool(max_connections)
+        self._pool = Pool(max_connections, self._dialer)
         self._pid = os.getpid()
-        self._proxies: dict[Origin, str | None] = {}
         self._made: dict[str | None, httpx.Client] = {}
         self._closed = False
 
@@ -46,6 +50,16 @@ class Transport:
     def is_own(self) -> bool:
         """Whether the connections are ours, not the caller's."""
         return self._given is None
+
+    @property
+    def network(self) -> Network:
+        """How connections are made."""
+        return self._dialer.network
+
+    @property
+    def limit(self) -> int:
+        """How many calls may be in flight."""
+        return self._limit
 
     def run(self, flow: Flow, key: ApiKey | None, clocks: Clocks) -> Reply:
         """The reply that the flow returns. Raises what it raises."""
@@ -92,27 +106,24 @@ class Transport:
         # which a thread of the parent may have held at that moment: here there is only one.
         if self._pid != os.getpid():
             self._pool.forget()
-            self._pool, self._made, self._lock = Pool(self._limit), {}, threading.Lock()
+            self._pool, self._made, self._lock = Pool(self._limit, self._dialer), {}, threading.Lock()
             self._pid = os.getpid()
         return self._pool
 
     def _open(self, request: Request, key: str | None, clocks: Clocks) -> Exchange:
         if self._given is not None:
             return HttpxExchange(self._given, request, key, clocks, None, is_own=False)
-        origin = target_of(request.url).origin
-        if origin not in self._proxies:
-            self._proxies[origin] = proxy_for(origin)
-        proxy = self._proxies[origin]
-        if proxy is not None or is_mocked():
-            return HttpxExchange(self._httpx(proxy), request, key, clocks, proxy, is_own=True)
-        return DirectExchange(self._pool, request, key, clocks)
+        way = self._routes.to(target_of(request.url).origin)
+        if way.direct and not is_mocked():
+            return DirectExchange(self._pool, request, key, clocks)
+        return HttpxExchange(self._httpx(way.proxy), request, key, clocks, way.proxy, is_own=True)
 
     def _httpx(self, proxy: str | None) -> httpx.Client:
         from .httpx_clients import blocking
 
         with self._lock:
             if proxy not in self._made:
-                self._made[proxy] = blocking(proxy, self._limit)
+                self._made[proxy] = blocking(self._dialer, proxy, self._limit)
             return self._made[proxy]
 
     def close(self) -> None:

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
+import selectors
 import socket
 import ssl
 import threading
 from typing import TYPE_CHECKING, Any
 
 from .clocks import ClockError, Limit
-from .tls import shared_context
 
 if TYPE_CHECKING:
+    from .dialing import Dialer
     from .pool import Origin
 
 READ_SIZE = 64 * 1024
-
-# Keep-alive probes every minute of silence, so that neither a NAT forgets a long call nor we a dead peer.
-PROBES = (("TCP_KEEPIDLE", 60), ("TCP_KEEPALIVE", 60), ("TCP_KEEPINTVL", 60), ("TCP_KEEPCNT", 5))
 
 
 class Connection:
@@ -31,19 +29,19 @@ class Connection:
         self._pid = os.getpid()
 
     @classmethod
-    def open(cls, origin: Origin, limit: Limit) -> Connection:
+    def open(cls, origin: Origin, limit: Limit, dialer: Dialer) -> Connection:
         """A new connection; the limit holds for name look-up, TCP and TLS together."""
+        context = dialer.tls.context() if origin.scheme == "https" else None
         error: OSError | None = None
         for family, kind, protocol, _, address in _addresses(origin.host, origin.port, limit):
             plain = socket.socket(family, kind, protocol)
             try:
-                tune(plain)
+                dialer.tune(plain)
                 plain.settimeout(limit.left())
                 plain.connect(address)
-                if origin.scheme != "https":
+                if context is None:
                     return cls(plain)
-                plain.settimeout(limit.left())
-                return cls(shared_context().wrap_socket(plain, server_hostname=origin.host))
+                return cls(_secured(plain, origin.host, limit, context, dialer))
             except BaseException as reason:
                 plain.close()
                 if isinstance(reason, TimeoutError):
@@ -95,6 +93,41 @@ class Connection:
         self._socket.close()
 
 
+def _secured(plain: socket.socket, host: str, limit: Limit, context: ssl.SSLContext, dialer: Dialer) -> ssl.SSLSocket:
+    plain.settimeout(limit.left())
+    if type(context) is ssl.SSLContext:
+        secure = context.wrap_socket(plain, server_hostname=host)
+    else:
+        # truststore's holds a lock through a handshake: taken step by step, so that a server that says nothing does
+        # not stop the handshakes of other threads, whose clocks would not ring meanwhile.
+        secure = context.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=False)
+        _shake_hands(secure, limit)
+    try:
+        dialer.check(secure)
+    except BaseException:
+        secure.close()
+        raise
+    return secure
+
+
+def _shake_hands(secure: ssl.SSLSocket, limit: Limit) -> None:
+    try:
+        with selectors.DefaultSelector() as selector:
+            selector.register(secure, selectors.EVENT_READ)
+            while True:
+                secure.settimeout(0)
+                try:
+                    return secure.do_handshake()
+                except ssl.SSLWantReadError:
+                    selector.modify(secure, selectors.EVENT_READ)
+                except ssl.SSLWantWriteError:
+                    selector.modify(secure, selectors.EVENT_WRITE)
+                selector.select(limit.left())
+    except BaseException:
+        secure.close()
+        raise
+
+
 def _addresses(host: str, port: int, limit: Limit) -> list[Any]:
     """The host's addresses. The look-up itself can't be stopped, so a limited one is left behind in a thread."""
     left = limit.left()
@@ -116,12 +149,3 @@ def _addresses(host: str, port: int, limit: Limit) -> list[Any]:
     if isinstance(found[0], OSError):
         raise found[0]
     return list(found[0])
-
-
-def tune(connection: socket.socket) -> None:
-    """Sends at once, and probes a silent peer."""
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in PROBES:
-        if hasattr(socket, name):
-            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -8,7 +8,7 @@ import ssl
 import time
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from .._checks import shown_url
@@ -18,6 +18,9 @@ from .clocks import ClockError, Clocks
 from .decoding import DecodingError
 from .http11 import ProtocolError, request_bytes
 from .pool import Origin
+
+if TYPE_CHECKING:
+    from ..types.meta import Route
 
 logger = logging.getLogger("wandb_inference")
 
@@ -80,6 +83,8 @@ class Answer(NamedTuple):
     headers: Mapping[str, str]
     reused: bool | None
     """Whether it came on a connection that had been used before; `None` where that is not known."""
+    route: Route = "direct"
+    """Which way it came."""
 
 
 def joined(headers: Iterator[tuple[str, str]] | list[tuple[str, str]]) -> dict[str, str]:
@@ -124,6 +129,7 @@ def reply(answer: Answer, body: bytes, raw: object, began: float, answered: floa
         now=time.time(),
         queued=clocks.queued,
         reused=answer.reused,
+        route=answer.route,
     )
 
 

@@ -6,11 +6,9 @@ asked when it is taken (blocking).
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import Final, Generic, NamedTuple, Protocol, TypeVar
-
-KEEPALIVE: Final = 20.0
-"""Seconds a connection may be idle. Balancers in front of services give up after 30 to 60 and more."""
 
 DRAIN_BYTES: Final = 64 * 1024
 DRAIN_SECONDS: Final = 0.2
@@ -86,12 +84,12 @@ class Idle(Generic[C]):
 
     Args:
         limit: How many are kept.
-        keepalive: Seconds each is kept.
+        keepalive: Seconds each is kept; `None` for ever.
     """
 
-    def __init__(self, limit: int, keepalive: float = KEEPALIVE) -> None:
+    def __init__(self, limit: int, keepalive: float | None = 20.0) -> None:
         self._limit = limit
-        self._keepalive = keepalive
+        self._keepalive = math.inf if keepalive is None else keepalive
         self._stacks: dict[Origin, deque[tuple[C, float]]] = {}
         self._count = 0
 
