@@ -36,6 +36,7 @@ class Transport:
     def __init__(
         self, http_client: httpx.Client | None = None, max_connections: int = 1000, network: Network = DEFAULT
     ) -> None:
+        self._pid = 0  # nothing to close yet, should what follows fail
         self._given = http_client
         self._limit = max_connections
         self._routes = Routes(network)

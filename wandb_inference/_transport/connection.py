@@ -95,14 +95,11 @@ class Connection:
 
 def _secured(plain: socket.socket, host: str, limit: Limit, context: ssl.SSLContext, dialer: Dialer) -> ssl.SSLSocket:
     plain.settimeout(limit.left())
-    if type(context) is ssl.SSLContext:
-        secure = context.wrap_socket(plain, server_hostname=host)
-    else:
-        # truststore's holds a lock through a handshake: taken step by step, so that a server that says nothing does
-        # not stop the handshakes of other threads, whose clocks would not ring meanwhile.
-        secure = context.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=False)
-        _shake_hands(secure, limit)
+    is_usual = type(context) is ssl.SSLContext
+    secure = context.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=is_usual)
     try:
+        if not is_usual:
+            _shake_hands(secure, limit)
         dialer.check(secure)
     except BaseException:
         secure.close()
@@ -111,21 +108,19 @@ def _secured(plain: socket.socket, host: str, limit: Limit, context: ssl.SSLCont
 
 
 def _shake_hands(secure: ssl.SSLSocket, limit: Limit) -> None:
-    try:
-        with selectors.DefaultSelector() as selector:
-            selector.register(secure, selectors.EVENT_READ)
-            while True:
-                secure.settimeout(0)
-                try:
-                    return secure.do_handshake()
-                except ssl.SSLWantReadError:
-                    selector.modify(secure, selectors.EVENT_READ)
-                except ssl.SSLWantWriteError:
-                    selector.modify(secure, selectors.EVENT_WRITE)
+    """The handshake, step by step.
+
+    truststore's context holds a lock through each: a server that says nothing would stop the handshakes of all other
+    threads, whose clocks could not ring meanwhile.
+    """
+    secure.settimeout(0)
+    with selectors.DefaultSelector() as selector:
+        selector.register(secure, selectors.EVENT_READ)
+        while True:
+            try:
+                return secure.do_handshake()
+            except ssl.SSLWantReadError:
                 selector.select(limit.left())
-    except BaseException:
-        secure.close()
-        raise
 
 
 def _addresses(host: str, port: int, limit: Limit) -> list[Any]:

@@ -30,6 +30,10 @@ class Dialer:
     """
 
     def __init__(self, network: Network) -> None:
+        if network.uds is not None and not hasattr(socket, "AF_UNIX"):
+            raise ConfigurationError(
+                "network.uds is given, and Python has no Unix sockets on this system", hint="Connect to a port."
+            )
         self.network = network
         self.tls = TLS(network)
         self.options = _options(network.tcp_nodelay, network.tcp_keepalive)
