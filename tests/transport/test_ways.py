@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -176,6 +177,9 @@ def test_reasons() -> None:
     assert why(wrapped) == "connection refused"
     assert why(BrokenPipeError()) == "connection reset by the server"
     assert why(OSError()) == "OSError"
+    alert = ssl.SSLError(1, "x")
+    alert.reason = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
+    assert why(alert) == "it asks for a client certificate"
     loop = OSError("a")
     loop.__context__ = loop
     assert list(chain(loop)) == [loop]

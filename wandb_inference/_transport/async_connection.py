@@ -7,10 +7,11 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
+from .._network import DEFAULT
 from .clocks import ClockError, Limit
+from .dialing import Dialer
 
 if TYPE_CHECKING:
-    from .dialing import Dialer
     from .pool import Origin
 
 PAUSE_ABOVE = 256 * 1024
@@ -34,8 +35,9 @@ class AsyncConnection(asyncio.Protocol):
     A timer is moved along, not made anew: at most one is pending, and steps that end in time only say so.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, dialer: Dialer | None = None) -> None:
         self._loop = loop
+        self._dialer = dialer or Dialer(DEFAULT)
         self._transport: asyncio.Transport | None = None
         self._arrived: deque[bytes] = deque()
         self._unread = 0
@@ -55,7 +57,7 @@ class AsyncConnection(asyncio.Protocol):
         context = dialer.tls.context() if origin.scheme == "https" else None
         connecting = loop.create_task(
             loop.create_connection(
-                lambda: cls(loop),
+                lambda: cls(loop, dialer),
                 origin.host,
                 origin.port,
                 ssl=context,
@@ -74,13 +76,12 @@ class AsyncConnection(asyncio.Protocol):
             connecting.add_done_callback(_abandon)
             raise
         transport, connection = connecting.result()
-        try:
-            dialer.tune(transport.get_extra_info("socket"))
-            if context is not None:
+        if context is not None:
+            try:
                 dialer.check(transport.get_extra_info("ssl_object"))
-        except BaseException:
-            connection.close()
-            raise
+            except BaseException:
+                connection.close()
+                raise
         return connection
 
     # What asyncio tells
@@ -88,6 +89,7 @@ class AsyncConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection is there."""
         self._transport = cast("asyncio.Transport", transport)
+        self._dialer.tune(transport.get_extra_info("socket"))
 
     def data_received(self, data: bytes) -> None:
         """Bytes have arrived."""

@@ -161,7 +161,7 @@ def failure(error: Exception, began: float, clocks: Clocks) -> Failure:
         sent="not_sent" if unsent else "unknown",
         clock=clock,
         permanent=bool(unsent and unsent.permanent)
-        or any(isinstance(link, ssl.SSLCertVerificationError) for link in links),
+        or any(isinstance(link, ssl.SSLCertVerificationError) or _wants_certificate(link) for link in links),
         seconds=time.monotonic() - began,
         elapsed=clocks.elapsed,
     )
@@ -182,6 +182,8 @@ def why(error: BaseException) -> str:
     for link in chain(error):
         if isinstance(link, ssl.SSLCertVerificationError):
             return f"its certificate does not hold: {link.verify_message or link}"
+        if _wants_certificate(link):
+            return "it asks for a client certificate"
         if isinstance(link, ssl.SSLError):
             return f"TLS failed: {link.reason or link}"
         if isinstance(link, socket.gaierror):
@@ -195,6 +197,10 @@ def why(error: BaseException) -> str:
     if "[Errno -" in text or "getaddrinfo" in text:
         return f"its name can't be resolved ({text})"
     return "connection refused" if "Connection refused" in text else text or type(error).__name__
+
+
+def _wants_certificate(error: BaseException) -> bool:
+    return isinstance(error, ssl.SSLError) and error.reason == "TLSV13_ALERT_CERTIFICATE_REQUIRED"
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
