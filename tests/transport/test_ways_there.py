@@ -495,7 +495,7 @@ async def test_happy_eyeballs(on: bool, delay: float | None, monkeypatch: pytest
     create = asyncio.BaseEventLoop.create_connection
 
     async def watch(self: Any, *args: Any, **options: Any) -> Any:
-        delays.append(options["happy_eyeballs_delay"])
+        delays.append(options.get("happy_eyeballs_delay"))
         return await create(self, *args, **options)
 
     monkeypatch.setattr(asyncio.BaseEventLoop, "create_connection", watch)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from .._network import DEFAULT
 from .clocks import ClockError, Limit
@@ -55,6 +55,9 @@ class AsyncConnection(asyncio.Protocol):
         """A new connection; the limit holds for name look-up, TCP and TLS together."""
         loop = asyncio.get_running_loop()
         context = dialer.tls.context() if origin.scheme == "https" else None
+        # An address needs no race, whose losers take a while to go; uvloop knows none.
+        races = not is_address(origin.host) and isinstance(loop, asyncio.BaseEventLoop)
+        race: dict[str, Any] = {"happy_eyeballs_delay": 0.25} if races and dialer.network.happy_eyeballs else {}
         connecting = loop.create_task(
             loop.create_connection(
                 lambda: cls(loop, dialer),
@@ -62,8 +65,7 @@ class AsyncConnection(asyncio.Protocol):
                 origin.port,
                 ssl=context,
                 server_hostname=origin.host if context else None,
-                # An address needs no race, whose losers take a while to go.
-                happy_eyeballs_delay=0.25 if dialer.network.happy_eyeballs and not is_address(origin.host) else None,
+                **race,
             )
         )
         try:
@@ -112,6 +114,8 @@ class AsyncConnection(asyncio.Protocol):
         """The connection is gone."""
         self._ended = True
         self._error = exc
+        if self._transport is not None:
+            self._transport.abort()  # Python 3.10 warns of a TLS connection that broke and was not closed as well
         self._transport = None
         if self._timer is not None:
             self._timer.cancel()

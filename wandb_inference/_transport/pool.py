@@ -10,6 +10,9 @@ import math
 from collections import deque
 from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
+KEEPALIVE: Final = 20.0
+"""Seconds a connection may be idle. Balancers in front of services give up after 30 to 60 and more."""
+
 DRAIN_BYTES: Final = 64 * 1024
 DRAIN_SECONDS: Final = 0.2
 """What may be read of a body after its last event, so that the connection can be used again: the few bytes of the
@@ -87,7 +90,7 @@ class Idle(Generic[C]):
         keepalive: Seconds each is kept; `None` for ever.
     """
 
-    def __init__(self, limit: int, keepalive: float | None = 20.0) -> None:
+    def __init__(self, limit: int, keepalive: float | None = KEEPALIVE) -> None:
         self._limit = limit
         self._keepalive = math.inf if keepalive is None else keepalive
         self._stacks: dict[Origin, deque[tuple[C, float]]] = {}
