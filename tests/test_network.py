@@ -13,13 +13,15 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import KEY, PROJECT, done
+from conftest import KEY, MODEL, PROJECT, done
+from raw_server import RawServer, answering, whole
 
-from wandb_inference import Client, ConfigurationError, Network
+from wandb_inference import Client, ConfigurationError, Network, completion
 from wandb_inference._transport.pool import Origin
 from wandb_inference._transport.proxies import proxies_of_environment
 from wandb_inference._transport.routes import Routes
 from wandb_inference._transport.tls import TLS
+from wandb_inference.testing import Emulator
 
 DATA = Path(__file__).parent / "data"
 AUTHORITY = DATA / "authority.pem"
@@ -316,12 +318,16 @@ async def test_nothing_is_read_before_it_is_needed(kind: Any, monkeypatch: pytes
     await done(kind(network=Network(verify=AUTHORITY, cert=CLIENT)).close())
 
 
-async def test_own_network_of_completions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`completion()` reads the environment at its first call, not when it is imported."""
-    from wandb_inference import _completion
+def test_own_network_of_completions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls of `completion()` share connections as long as the environment stays, and look at it anew."""
+    arguments: dict[str, Any] = {"api_key": KEY, "project": PROJECT, "messages": [{"role": "user", "content": "Hello"}]}
+    body = b'{"choices": [{"message": {"content": "Hi"}, "finish_reason": "stop"}]}'
+    with Emulator() as direct, RawServer(answering(whole(body))) as proxy:
+        for _ in range(2):
+            assert completion(MODEL, api_base=direct.base_url, **arguments).meta.route == "direct"
+        monkeypatch.setenv("ALL_PROXY", proxy.base_url.removesuffix("/v1"))
+        answer = completion(MODEL, api_base="http://somewhere.invalid/v1", **arguments)
+        monkeypatch.delenv("ALL_PROXY")
+        assert completion(MODEL, api_base=direct.base_url, **arguments).meta.reused
 
-    _completion._transport.cache_clear()
-    monkeypatch.setenv("ALL_PROXY", "http://p:1")
-
-    assert _completion._transport()._routes.to(Origin("http", "a", 80)).proxy == "http://p:1"
-    _completion._transport.cache_clear()
+    assert (direct.connections, answer.meta.route) == (1, "proxy")

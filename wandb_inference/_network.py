@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 Parser = Literal["auto", "h11"]
 
 _SWITCHES: Final = ("trust_env", "http2", "tcp_keepalive", "tcp_nodelay", "happy_eyeballs")
+_VARIABLES: Final = (
+    *(name for proxy in ("http", "https", "all", "no") for name in (f"{proxy}_proxy", f"{proxy}_proxy".upper())),
+    "REQUEST_METHOD",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+)
 _PROXIES: Final = ("http", "https", "socks5", "socks5h")
 
 
@@ -212,6 +218,11 @@ def _proxy(value: object) -> str | None:
 def _wrong(name: str, value: object, hint: str) -> ConfigurationError:
     shown = quoted(value) if isinstance(value, str) else quoted(repr(value)).strip('"')
     return ConfigurationError(f"network.{name} is {shown}", hint=hint)
+
+
+def environment() -> tuple[str | None, ...]:
+    """What the environment says of the network, to tell whether it has changed."""
+    return tuple(os.environ.get(name) for name in _VARIABLES)
 
 
 DEFAULT: Final = Network()

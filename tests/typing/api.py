@@ -40,9 +40,9 @@ async_client = AsyncClient(api_key="...", project="team/project", http_client=ht
 network = Network(verify="ca.pem", cert=("a.pem", "a.key"), proxy="http://p:1", http2=True, keepalive_expiry=None)
 Client(network=network)
 AsyncClient(network=Network(verify=Path("ca.pem"), uds=Path("/a"), http_parser="h11"))
-Network(verify=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-Network(http_parser="fast")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-Network(False)  # type: ignore[misc]  # pyright: ignore[reportCallIssue]
+Network(verify=3)  # type: ignore[arg-type]
+Network(http_parser="fast")  # type: ignore[arg-type]
+Network(False)  # type: ignore[call-arg]
 
 # --- Messages: a variable of any of these types will do -------------------------------------------------------------
 
