@@ -17,7 +17,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # From the ground up. Imports point to the same layer or to a lower one.
 LAYERS = [
     ("_version", "_curl", "_failure", "exceptions"),
-    ("_checks", "_credentials", "_config", "_log"),
+    ("_checks", "_credentials", "_config", "_log", "_network"),
     ("types",),
     ("catalogue",),
     ("_core",),
@@ -112,8 +112,13 @@ def test_httpx_has_one_home(path: Path) -> None:
 def test_the_sdk_needs_what_it_declares(path: Path) -> None:
     """Outside the standard library, the SDK imports its declared dependencies alone."""
     declared = {"httpx", "anyio", "certifi", "h11", "pydantic", "typing_extensions"}
-    # uvicorn and aiohttp come with the extras that need them, yarl with aiohttp, pytest with whoever runs tests.
-    extras = {"testing": {"uvicorn", "pytest"}, "transports": {"aiohttp", "yarl"}}
+    # uvicorn and aiohttp come with the extras that need them, yarl with aiohttp, pytest with whoever runs tests,
+    # truststore with whoever asks for it.
+    extras = {
+        "testing": {"uvicorn", "pytest"},
+        "transports": {"aiohttp", "yarl"},
+        "_transport": {"truststore"},
+    }
     extra = extras.get(layer_of(path), set())
 
     assert not third_party(path) - set(sys.stdlib_module_names) - {"wandb_inference"} - declared - extra

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import ssl
+import sys
 import threading
 import time
 import weakref
@@ -26,7 +27,7 @@ from wandb_inference import (
     completion,
 )
 from wandb_inference._transport.outcomes import target_of
-from wandb_inference._transport.proxies import proxy_for
+from wandb_inference._transport.proxies import proxies_of_environment, proxy_for
 from wandb_inference.testing import Emulator
 
 DATA = Path(__file__).parent / "data"
@@ -76,7 +77,7 @@ def test_proxy(environment: dict[str, str], url: str, proxy: str | None, monkeyp
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
 
-    assert proxy_for(target_of(url).origin) == proxy
+    assert proxy_for(target_of(url).origin, proxies_of_environment()) == proxy
 
 
 @pytest.mark.parametrize(
@@ -116,16 +117,16 @@ def test_no_proxy(no_proxy: str, url: str, direct: bool, monkeypatch: pytest.Mon
     monkeypatch.setenv("HTTP_PROXY", "http://p:1")
     monkeypatch.setenv("NO_PROXY", no_proxy)
 
-    assert (proxy_for(target_of(url).origin) is None) is direct
+    assert (proxy_for(target_of(url).origin, proxies_of_environment()) is None) is direct
 
 
 async def test_through_a_proxy(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A request goes through the proxy of the environment, unless `NO_PROXY` names its host."""
     with RawServer(answering(ANSWER)) as proxy, RawServer(answering(ANSWER)) as server:
         monkeypatch.setenv("HTTP_PROXY", proxy.base_url.removesuffix("/v1"))
+        monkeypatch.setenv("NO_PROXY", "[::1],127.0.0.0/8")
         client = kind(**settings("http://somewhere.invalid/v1"))
         assert (await ask(client)).text == "Hi"
-        monkeypatch.setenv("NO_PROXY", "[::1],127.0.0.0/8")
         assert (await ask(client.with_options(base_url=server.base_url))).text == "Hi"
         await done(client.close())
 
@@ -173,6 +174,7 @@ async def test_certificate_behind_a_proxy(kind: Any, monkeypatch: pytest.MonkeyP
 async def test_impossible_proxy(kind: Any, proxy: str, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy that can't be used is named, without its password, and says what to do."""
     monkeypatch.setenv("HTTP_PROXY", proxy)
+    monkeypatch.setitem(sys.modules, "socksio", None)
     client = kind(**settings("http://somewhere.invalid/v1"))
     with pytest.raises(ConfigurationError, match=says) as caught:
         await ask(client)

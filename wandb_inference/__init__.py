@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ._client import Client as Client
     from ._completion import acompletion as acompletion
     from ._completion import completion as completion
+    from ._network import Network as Network
     from ._streaming import AsyncStream as AsyncStream
     from ._streaming import Stream as Stream
     from ._version import __version__ as __version__
@@ -60,6 +61,7 @@ else:
         "AsyncClient": "_client",
         "AsyncStream": "_streaming",
         "Client": "_client",
+        "Network": "_network",
         "Stream": "_streaming",
         "__version__": "_version",
         "acompletion": "_completion",

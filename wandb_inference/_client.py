@@ -11,6 +11,7 @@ from typing_extensions import Never, Self, Unpack
 
 from ._client_options import ClientOptions, Configured, changed, new_settings
 from ._core.options import connections, hooked
+from ._network import Network, checked
 from ._transport import AsyncTransport, Transport
 from .exceptions import ConfigurationError
 
@@ -45,6 +46,7 @@ class Client(Configured):
         adaptive_concurrency: Whether chats wait in line for what the server can take: how many may be in flight is
             found out for each model and project, from the server's 429 answers and from how long calls take. Such a 429
             is then no error and no retry, as long as fewer can be tried. See `concurrency`.
+        network: Certificates, proxy, HTTP/2, Unix socket and more, as a `Network`. The environment is read for it here.
         http_client: An `httpx.Client` of your own: its proxies, hooks and transports are used, and it is never closed
             here.
         before_send: Called with a `wandb_inference.types.SendEvent` before each sending, after any wait.
@@ -77,6 +79,7 @@ class Client(Configured):
         max_connections: int = 1000,
         default_headers: Mapping[str, str | None] | None = None,
         adaptive_concurrency: bool = False,
+        network: Network | None = None,
         http_client: httpx.Client | None = None,
         before_send: Callable[[SendEvent], object] | None = None,
         on_attempt: Callable[[AttemptEvent], object] | None = None,
@@ -97,7 +100,9 @@ class Client(Configured):
         )
         hooks = {"before_send": before_send, "on_attempt": on_attempt, "on_done": on_done}
         self._settings = hooked(settings, hooks, blocking=True)
-        self._transport = Transport(_synchronous(http_client), connections(max_connections))
+        self._transport = Transport(
+            _synchronous(http_client), connections(max_connections), checked(network, http_client)
+        )
 
     @cached_property
     def chat(self) -> Chat:
@@ -166,6 +171,7 @@ class AsyncClient(Configured):
             found out for each model and project, in each event loop by itself, from the server's 429 answers and from
             how long calls take. Such a 429 is then no error and no retry, as long as fewer can be tried. See
             `concurrency`.
+        network: Certificates, proxy, HTTP/2, Unix socket and more, as a `Network`. The environment is read for it here.
         http_client: An `httpx.AsyncClient` of your own: its proxies, hooks and transports are used, and it is never
             closed here.
         before_send: Called with a `wandb_inference.types.SendEvent` before each sending, after any wait.
@@ -198,6 +204,7 @@ class AsyncClient(Configured):
         max_connections: int = 1000,
         default_headers: Mapping[str, str | None] | None = None,
         adaptive_concurrency: bool = False,
+        network: Network | None = None,
         http_client: httpx.AsyncClient | None = None,
         before_send: Callable[[SendEvent], object] | None = None,
         on_attempt: Callable[[AttemptEvent], object] | None = None,
@@ -218,7 +225,9 @@ class AsyncClient(Configured):
         )
         hooks = {"before_send": before_send, "on_attempt": on_attempt, "on_done": on_done}
         self._settings = hooked(settings, hooks, blocking=False)
-        self._transport = AsyncTransport(_asynchronous(http_client), connections(max_connections))
+        self._transport = AsyncTransport(
+            _asynchronous(http_client), connections(max_connections), checked(network, http_client)
+        )
 
     @cached_property
     def chat(self) -> AsyncChat:

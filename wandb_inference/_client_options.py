@@ -11,6 +11,7 @@ from ._checks import shown_url
 from ._config import resolve
 from ._core.build import Settings, settings_of, unexpected_keyword, with_options
 from ._log import set_up
+from ._network import DEFAULT, Network
 
 if TYPE_CHECKING:
     from ._config import ApiKey
@@ -57,6 +58,11 @@ ELSEWHERE = {
     "request_timeout": "did you mean 'timeout'?",
     "extra_headers": "did you mean 'default_headers'?",
     "headers": "did you mean 'default_headers'?",
+    **{
+        name: f"did you mean network=Network({name}=...)?"
+        for name in ("verify", "cert", "proxy", "trust_env", "http2", "uds", "keepalive_expiry")
+    },
+    "network": "clones share their connections: make another client for another network",
 }
 
 
@@ -91,10 +97,12 @@ class Configured:
     def __repr__(self) -> str:
         settings = self._settings
         connect, read, stall, deadline = settings.timeouts
+        network = self._transport.network
         return (
             f"{type(self).__name__}({settings.config.summary}, timeout=({connect}, {read}), stall_timeout={stall}, "
             f"deadline={deadline}, max_retries={settings.policy.max_retries}"
-            f"{', adaptive_concurrency=True' if settings.adaptive else ''})"
+            f"{', adaptive_concurrency=True' if settings.adaptive else ''}"
+            f"{'' if network == DEFAULT else f', network={network}'})"
         )
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -104,23 +112,23 @@ class Configured:
             )
         if any(name.lower() == "authorization" for name in self._settings.headers):
             raise TypeError("a key among the default_headers is never pickled: give it as an importable api_key()")
-        return _restored, (type(self), self._settings)
+        return _restored, (type(self), self._settings, self._transport.limit, self._transport.network)
 
     @classmethod
-    def _restore(cls, settings: Settings, transport: Any = None) -> Self:
-        """A client with these settings, its own or somebody's connections."""
+    def _restore(cls, settings: Settings, transport: Any) -> Self:
+        """A client with these settings and connections."""
         client = cls.__new__(cls)
         client._settings = settings
-        client._transport = transport or cls._transport_type()
+        client._transport = transport
         return client
 
     def _refuse(self, unknown: Mapping[str, object]) -> None:
         for name in unknown:
-            raise unexpected_keyword(type(self).__name__, name, (*OPTIONS, "http_client"), ELSEWHERE)
+            raise unexpected_keyword(type(self).__name__, name, (*OPTIONS, "http_client", "network"), ELSEWHERE)
 
 
-def _restored(cls: type[Any], settings: Settings) -> Any:
-    return cls._restore(settings)
+def _restored(cls: type[Any], settings: Settings, limit: int, network: Network) -> Any:
+    return cls._restore(settings, cls._transport_type(None, limit, network))
 
 
 def new_settings(

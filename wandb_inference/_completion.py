@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Literal, overload
 
 from typing_extensions import Unpack
@@ -12,6 +13,7 @@ from ._client_options import new_settings
 from ._config import ApiKey
 from ._core.build import CHAT_PARAMS, ELSEWHERE, Settings, unexpected_keyword
 from ._core.flow import Quirks
+from ._network import environment
 from ._streaming import AsyncStream, Stream
 from ._transport import AsyncTransport, Transport
 from .resources._awaiting import awaited
@@ -19,12 +21,21 @@ from .resources._signature import with_parameters
 from .resources.chat import AsyncCompletions, Completions
 from .types import ChatCompletion, ChatCompletionChunk, ChatParams, MessageParam
 
-# Calls share connections, not settings: arguments and environment are looked up anew each time. Made here at no cost:
-# the pools come with the first request.
-_transport = Transport()
-_async_transport = AsyncTransport()
 _quirks: dict[str, Quirks] = {}
 """What servers were found not to take, by base URL."""
+
+
+# Calls share connections, not settings: arguments and environment are looked up anew each time. A changed environment
+# has connections of its own.
+@lru_cache(maxsize=8)
+def _transport(environment: tuple[str | None, ...]) -> Transport:
+    return Transport()
+
+
+@lru_cache(maxsize=8)
+def _async_transport(environment: tuple[str | None, ...]) -> AsyncTransport:
+    return AsyncTransport()
+
 
 _NAMED = ("api_key", "api_base", "model", "messages", "stream")
 _ELSEWHERE = {
@@ -96,7 +107,9 @@ def completion(
     """
     _check("completion", params)
     settings = _settings(api_key, params.pop("project", None), api_base)
-    return Completions(settings, _transport).create(model=model, messages=messages, stream=bool(stream), **params)
+    return Completions(settings, _transport(environment())).create(
+        model=model, messages=messages, stream=bool(stream), **params
+    )
 
 
 @overload
@@ -162,7 +175,7 @@ async def acompletion(
     """
     _check("acompletion", params)
     settings = _settings(api_key, params.pop("project", None), api_base)
-    return await AsyncCompletions(settings, _async_transport).create(
+    return await AsyncCompletions(settings, _async_transport(environment())).create(
         model=model, messages=messages, stream=bool(stream), **params
     )
 

@@ -31,7 +31,11 @@ def test_clocks(clock, word):
     [
         ("connection refused", f"Nothing listens there: check the base URL {V1!r}."),
         ("the host name can't be resolved", f"Check the spelling of the base URL {V1!r}, and the network."),
-        ("certificate has expired", "Give your own CA in SSL_CERT_FILE, or check the clock and the base URL."),
+        (
+            "certificate has expired",
+            "Give your own CA in SSL_CERT_FILE or network=Network(verify=...), or check the clock and the base URL.",
+        ),
+        ("it asks for a client certificate", "Give it as network=Network(cert=...)."),
         ("TLS failed: WRONG_VERSION_NUMBER", f"Does the server speak TLS? Check the base URL {V1!r}."),
         (
             "through the proxy http://p: connection refused",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -14,6 +15,7 @@ import httpcore
 import httpx
 import pytest
 
+from wandb_inference import Network
 from wandb_inference._core.wire import Timeouts
 from wandb_inference._transport import async_connection, async_exchange, bridge, connection, exchange, routes, tls
 from wandb_inference._transport.clocks import ClockError, Clocks, Limit
@@ -160,10 +162,10 @@ def test_own_authorities(monkeypatch: pytest.MonkeyPatch) -> None:
     """Contexts are shared by those with the same authorities."""
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     monkeypatch.delenv("SSL_CERT_DIR", raising=False)
-    default = tls.shared_context()
-    assert tls.shared_context() is default
+    default = tls.TLS(Network()).context()
+    assert tls.TLS(Network()).context() is default
     monkeypatch.setenv("SSL_CERT_DIR", "/")
-    assert tls.shared_context() is not default
+    assert tls.TLS(Network()).context() is not default
 
 
 def test_reasons() -> None:
@@ -176,6 +178,9 @@ def test_reasons() -> None:
     assert why(wrapped) == "connection refused"
     assert why(BrokenPipeError()) == "connection reset by the server"
     assert why(OSError()) == "OSError"
+    alert = ssl.SSLError(1, "x")
+    alert.reason = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
+    assert why(alert) == "it asks for a client certificate"
     loop = OSError("a")
     loop.__context__ = loop
     assert list(chain(loop)) == [loop]
@@ -255,20 +260,20 @@ def test_authorities_that_cant_be_read(name: str, value: str, monkeypatch: pytes
     """A file that holds no certificates is named, with the variable that names it."""
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError, match=f"{name} names '{value}'"):
-        tls.shared_context()
+        tls.TLS(Network()).context()
 
 
 def test_folder_that_cant_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same for a folder."""
 
-    def refuse(file: str | None, folder: str | None) -> None:
+    def refuse(terms: Any) -> None:
         raise NotADirectoryError(20, "Not a directory")
 
     monkeypatch.setattr(tls, "_context", refuse)
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     monkeypatch.setenv("SSL_CERT_DIR", "/nowhere")
     with pytest.raises(ConfigurationError, match=r"SSL_CERT_DIR names '/nowhere'.*\(Not a directory\)"):
-        tls.shared_context()
+        tls.TLS(Network()).context()
 
 
 def test_answers_that_repeat_the_key() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any, Literal
 
 import httpx
@@ -13,6 +14,7 @@ from wandb_inference import (
     AsyncClient,
     AsyncStream,
     Client,
+    Network,
     RateLimitError,
     Stream,
     acompletion,
@@ -40,6 +42,13 @@ from wandb_inference.types import (
 client = Client(api_key="...", project="team/project", timeout=(5, 60), http_client=httpx.Client())
 async_client = AsyncClient(api_key="...", project="team/project", http_client=httpx.AsyncClient())
 
+network = Network(verify="ca.pem", cert=("a.pem", "a.key"), proxy="http://p:1", http2=True, keepalive_expiry=None)
+Client(network=network)
+AsyncClient(network=Network(verify=Path("ca.pem"), uds=Path("/a"), http_parser="h11"))
+Network(verify=3)  # type: ignore[arg-type]
+Network(http_parser="fast")  # type: ignore[arg-type]
+Network(False)  # type: ignore[call-arg]
+
 # --- Messages: a variable of any of these types will do -------------------------------------------------------------
 
 role: Literal["user", "assistant"] = "user"
@@ -56,6 +65,8 @@ assert_type(answer.text, str)
 assert_type(answer.reasoning, str | None)
 assert_type(answer.usage, CompletionUsage | None)
 assert_type(answer.meta, Meta | None)
+if answer.meta is not None:
+    assert_type(answer.meta.route, Literal["direct", "proxy", "httpx", "http_client"])
 client.chat.completions.create(model="m", messages=dicts)
 client.chat.completions.create(model="m", messages=anything)
 client.chat.completions.create(model="m", messages=models)

@@ -59,8 +59,10 @@ def for_failure(reason: str, context: Context) -> str:
         return "Check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or name the host in NO_PROXY."
     if "TLS failed" in reason:
         return f"Does the server speak TLS? Check the base URL {context.base_url!r}."
+    if "client certificate" in reason:
+        return "Give it as network=Network(cert=...)."
     if "certificate" in reason:
-        return "Give your own CA in SSL_CERT_FILE, or check the clock and the base URL."
+        return "Give your own CA in SSL_CERT_FILE or network=Network(verify=...), or check the clock and the base URL."
     return "Check the network, or try again."
 
 

@@ -44,4 +44,5 @@ def meta_from(
         queued=reply.queued,
         reused=reply.reused,
         completion_tokens=completion_tokens,
+        route=reply.route,
     )

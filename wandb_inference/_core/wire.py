@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from ..exceptions import Clock
     from ..exceptions import Outcome as Sent
+    from ..types.meta import Route
 
 
 class Timeouts(NamedTuple):
@@ -100,6 +101,8 @@ class Reply(NamedTuple):
     """For a call that its model's window let go too early: seconds before it comes back, without using up a retry."""
     hide: Callable[[bytes], bytes] | None = None
     """Takes the key out of what a stream's server repeats; `None` where there is nothing to take out."""
+    route: Route = "direct"
+    """Which way it came."""
 
     @property
     def request_id(self) -> str | None:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
+from .._network import DEFAULT
 from .clocks import ClockError, Clocks, Limit
-from .connection import WRITE_SIZE, tune
-from .tls import shared_context
+from .connection import WRITE_SIZE
+from .dialing import Dialer
 
 if TYPE_CHECKING:
-    import socket
-
     from .pool import Origin
 
 PAUSE_ABOVE = 256 * 1024
@@ -40,8 +39,9 @@ class AsyncConnection(asyncio.Protocol):
     A timer is moved along, not made anew: at most one is pending, and steps that end in time only say so.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, dialer: Dialer | None = None) -> None:
         self._loop = loop
+        self._dialer = dialer or Dialer(DEFAULT)
         self._transport: asyncio.Transport | None = None
         self._arrived: deque[bytes] = deque()
         self._unread = 0
@@ -55,20 +55,22 @@ class AsyncConnection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
 
     @classmethod
-    async def open(cls, origin: Origin, limit: Limit) -> AsyncConnection:
+    async def open(cls, origin: Origin, limit: Limit, dialer: Dialer) -> AsyncConnection:
         """A new connection; the limit holds for name look-up, TCP and TLS together."""
         loop = asyncio.get_running_loop()
-        context = shared_context() if origin.scheme == "https" else None
+        context = dialer.tls.context() if origin.scheme == "https" else None
+        # An address needs no race, whose losers take a while to go; uvloop knows none.
+        races = not is_address(origin.host) and isinstance(loop, asyncio.BaseEventLoop)
+        race: dict[str, Any] = {"happy_eyeballs_delay": 0.25} if races and dialer.network.happy_eyeballs else {}
         connecting = loop.create_task(
             loop.create_connection(
-                lambda: cls(loop),
+                lambda: cls(loop, dialer),
                 origin.host,
                 origin.port,
                 ssl=context,
                 server_hostname=origin.host if context else None,
                 ssl_handshake_timeout=_NO_LIMIT if context else None,
-                # An address needs no race, whose losers take a while to go.
-                happy_eyeballs_delay=None if is_address(origin.host) else 0.25,
+                **race,
             )
         )
         try:
@@ -80,14 +82,21 @@ class AsyncConnection(asyncio.Protocol):
             connecting.cancel()
             connecting.add_done_callback(_abandon)
             raise
-        return connecting.result()[1]
+        transport, connection = connecting.result()
+        if context is not None:
+            try:
+                dialer.check(transport.get_extra_info("ssl_object"))
+            except BaseException:
+                connection.close()
+                raise
+        return connection
 
     # What asyncio tells
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection is there."""
         self._transport = cast("asyncio.Transport", transport)
-        tune(cast("socket.socket", transport.get_extra_info("socket")))
+        self._dialer.tune(transport.get_extra_info("socket"))
 
     def data_received(self, data: bytes) -> None:
         """Bytes have arrived."""
@@ -111,7 +120,7 @@ class AsyncConnection(asyncio.Protocol):
         self._ended = True
         self._error = exc
         if self._transport is not None:
-            self._transport.close()  # or Python 3.10 warns of TLS that the peer has closed
+            self._transport.abort()  # Python 3.10 warns of a TLS connection that broke and was not closed as well
         self._transport = None
         if self._timer is not None:
             self._timer.cancel()

@@ -9,9 +9,11 @@ import time
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Protocol
 
+from .._network import DEFAULT
 from .async_connection import AsyncConnection
 from .clocks import ClockError, Clocks, Limit
 from .decoding import Decoder
+from .dialing import Dialer
 from .http11 import Head, ProtocolError, ResponseReader
 from .outcomes import ERRORS, Answer, NotSentError, joined
 from .pool import DRAIN_BYTES, DRAIN_SECONDS, Idle, Origin, Turns
@@ -53,10 +55,11 @@ class _Waiter:
 class AsyncPool:
     """Turns and connections of one event loop."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, dialer: Dialer | None = None) -> None:
+        self.dialer = dialer or Dialer(DEFAULT)
         self._limit = limit
         self._turns: Turns[_Waiter] = Turns(limit)
-        self._idle: Idle[AsyncConnection] = Idle(limit)
+        self._idle: Idle[AsyncConnection] = Idle(limit, self.dialer.network.keepalive_expiry)
         self._busy: set[AsyncConnection] = set()
         self._made: dict[str | None, httpx.AsyncClient] = {}
         self.pid = os.getpid()
@@ -128,7 +131,7 @@ class AsyncPool:
 
     async def connect(self, origin: Origin, clocks: Clocks) -> AsyncConnection:
         """A new connection."""
-        connection = await AsyncConnection.open(origin, clocks.limit("connect"))
+        connection = await AsyncConnection.open(origin, clocks.limit("connect"), self.dialer)
         self._busy.add(connection)
         return connection
 
@@ -152,7 +155,7 @@ class AsyncPool:
         from .httpx_clients import asynchronous
 
         if proxy not in self._made:
-            self._made[proxy] = asynchronous(proxy, self._limit)
+            self._made[proxy] = asynchronous(self.dialer, proxy, self._limit)
         return self._made[proxy]
 
 
@@ -218,7 +221,7 @@ class AsyncDirectExchange:
             except (ClockError, OSError) as error:
                 raise NotSentError from error
         self._connection = connection
-        self._reader = reader = ResponseReader(self._method)
+        self._reader = reader = ResponseReader(self._method, fast=self._pool.dialer.network.http_parser == "auto")
         try:
             await connection.write(wire, clocks)
             self.written = pieces is None or await self._write(connection, pieces)

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, cast
 from .._config import ApiKey, check_key
 from .._core.errors import MAX_ERROR_BODY
 from .._core.wire import Failure, Outcome, Reply, Request
+from .._network import DEFAULT, Network
 from .async_exchange import AsyncDirectExchange, AsyncExchange, AsyncPool
 from .bridge import AsyncHttpxExchange
 from .clocks import ClockError, Clocks, Limit
+from .dialing import Dialer
 from .outcomes import (
     ERRORS,
     Answer,
@@ -28,9 +30,7 @@ from .outcomes import (
     wire_of,
     without_key,
 )
-from .pool import Origin
-from .proxies import proxy_for
-from .routes import is_mocked
+from .routes import Routes, is_mocked
 from .telling import tell_async
 
 if TYPE_CHECKING:
@@ -48,13 +48,17 @@ class AsyncTransport:
     Args:
         http_client: A client of the caller's own, used as it is and never closed.
         max_connections: Calls in flight; the rest wait in line.
+        network: How connections are made. What it takes from the environment is read here, and not later.
     """
 
-    def __init__(self, http_client: httpx.AsyncClient | None = None, max_connections: int = 1000) -> None:
+    def __init__(
+        self, http_client: httpx.AsyncClient | None = None, max_connections: int = 1000, network: Network = DEFAULT
+    ) -> None:
         self._given = http_client
         self._limit = max_connections
+        self._routes = Routes(network)
+        self._dialer = Dialer(network)
         self._pools: dict[asyncio.AbstractEventLoop, AsyncPool] = {}
-        self._proxies: dict[Origin, str | None] = {}
         self._is_adaptive = False
         self._closed = False
 
@@ -62,6 +66,16 @@ class AsyncTransport:
     def is_own(self) -> bool:
         """Whether the connections are ours, not the caller's."""
         return self._given is None
+
+    @property
+    def network(self) -> Network:
+        """How connections are made."""
+        return self._dialer.network
+
+    @property
+    def limit(self) -> int:
+        """How many calls may be in flight."""
+        return self._limit
 
     async def run(self, flow: Flow, key: ApiKey | None, clocks: Clocks, journal: Journal) -> Reply:
         """The reply that the flow returns. Raises what it raises."""
@@ -150,7 +164,7 @@ class AsyncTransport:
             # Connections hold their loop: one that has ended stays as long as they do.
             for ended in [other for other in list(self._pools) if other.is_closed()]:
                 self._pools.pop(ended, None)
-            pool = self._pools[loop] = AsyncPool(self._limit)
+            pool = self._pools[loop] = AsyncPool(self._limit, self._dialer)
             await pool.open()
         return pool
 
@@ -158,13 +172,12 @@ class AsyncTransport:
         http, proxy = self._given, None
         if http is None:
             origin = target_of(request.url).origin
-            if origin not in self._proxies:
-                self._proxies[origin] = proxy_for(origin)
-            proxy = self._proxies[origin]
-            if proxy is None and not is_mocked():
+            way = self._routes.to(origin)
+            if way.direct and not is_mocked():
                 direct = AsyncDirectExchange(pool, origin, request.method, clocks)
                 await direct.send(wire_of(request, key))
                 return direct
+            proxy = way.proxy
             http = pool.httpx(proxy)
         exchange = AsyncHttpxExchange(clocks, stream=request.stream)
         await exchange.send(http, request, key, proxy, is_own=self.is_own)

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, cast
 from .._config import ApiKey, check_key
 from .._core.errors import MAX_ERROR_BODY
 from .._core.wire import Failure, Outcome, Reply, Request
+from .._network import DEFAULT, Network
 from .bridge import HttpxExchange
 from .clocks import Clocks
+from .dialing import Dialer
 from .exchange import DirectExchange, Exchange, Pool
 from .outcomes import (
     ERRORS,
@@ -26,9 +28,7 @@ from .outcomes import (
     wire_of,
     without_key,
 )
-from .pool import Origin
-from .proxies import proxy_for
-from .routes import is_mocked
+from .routes import Routes, is_mocked
 from .telling import tell
 
 if TYPE_CHECKING:
@@ -45,15 +45,20 @@ class Transport:
     Args:
         http_client: A client of the caller's own, used as it is and never closed.
         max_connections: Calls in flight; the rest wait in line.
+        network: How connections are made. What it takes from the environment is read here, and not later.
     """
 
-    def __init__(self, http_client: httpx.Client | None = None, max_connections: int = 1000) -> None:
+    def __init__(
+        self, http_client: httpx.Client | None = None, max_connections: int = 1000, network: Network = DEFAULT
+    ) -> None:
+        self._pid = 0  # nothing to close yet, should what follows fail
         self._given = http_client
         self._limit = max_connections
+        self._routes = Routes(network)
+        self._dialer = Dialer(network)
         self._lock = threading.Lock()
-        self._pool = Pool(max_connections)
+        self._pool = Pool(max_connections, self._dialer)
         self._pid = os.getpid()
-        self._proxies: dict[Origin, str | None] = {}
         self._made: dict[str | None, httpx.Client] = {}
         self._gate: Gate | None = None
         self._closed = False
@@ -62,6 +67,16 @@ class Transport:
     def is_own(self) -> bool:
         """Whether the connections are ours, not the caller's."""
         return self._given is None
+
+    @property
+    def network(self) -> Network:
+        """How connections are made."""
+        return self._dialer.network
+
+    @property
+    def limit(self) -> int:
+        """How many calls may be in flight."""
+        return self._limit
 
     def run(self, flow: Flow, key: ApiKey | None, clocks: Clocks, journal: Journal) -> Reply:
         """The reply that the flow returns. Raises what it raises."""
@@ -128,7 +143,7 @@ class Transport:
         # which a thread of the parent may have held at that moment: here there is only one.
         if self._pid != os.getpid():
             self._pool.forget()
-            self._pool, self._made, self._lock = Pool(self._limit), {}, threading.Lock()
+            self._pool, self._made, self._lock = Pool(self._limit, self._dialer), {}, threading.Lock()
             self._pid = os.getpid()
         return self._pool
 
@@ -150,14 +165,12 @@ class Transport:
         if self._given is not None:
             return HttpxExchange(self._given, request, key, clocks, None, is_own=False)
         origin = target_of(request.url).origin
-        if origin not in self._proxies:
-            self._proxies[origin] = proxy_for(origin)
-        proxy = self._proxies[origin]
-        if proxy is not None or is_mocked():
-            return HttpxExchange(self.httpx(proxy), request, key, clocks, proxy, is_own=True)
-        direct = DirectExchange(self._pool, origin, request.method, clocks)
-        direct.send(wire_of(request, key))
-        return direct
+        way = self._routes.to(origin)
+        if way.direct and not is_mocked():
+            direct = DirectExchange(self._pool, origin, request.method, clocks)
+            direct.send(wire_of(request, key))
+            return direct
+        return HttpxExchange(self.httpx(way.proxy), request, key, clocks, way.proxy, is_own=True)
 
     def httpx(self, proxy: str | None) -> httpx.Client:
         """A client of httpx for this proxy, or for none."""
@@ -165,7 +178,7 @@ class Transport:
 
         with self._lock:
             if proxy not in self._made:
-                self._made[proxy] = blocking(proxy, self._limit)
+                self._made[proxy] = blocking(self._dialer, proxy, self._limit)
             return self._made[proxy]
 
     def close(self) -> None:

@@ -77,9 +77,10 @@ def answered(error: Exception) -> Any:
     return getattr(error, "response", None)
 
 
-def answer_of(response: httpx.Response) -> Answer:
+def answer_of(response: httpx.Response, proxy: str | None, is_own: bool) -> Answer:
     """The head of httpx's response."""
-    return Answer(response.status_code, {name.lower(): value for name, value in response.headers.items()}, None)
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Answer(response.status_code, headers, None, "http_client" if not is_own else "proxy" if proxy else "httpx")
 
 
 class HttpxExchange:
@@ -99,7 +100,7 @@ class HttpxExchange:
                 raise closed(is_own) from None
             self._response = answered(error) or translated(error, clocks, stream=request.stream, proxy=proxy)
         self._pieces: Iterator[bytes] = self._response.iter_bytes()
-        self.answer = answer_of(self._response)
+        self.answer = answer_of(self._response, proxy, is_own)
 
     def read(self, stall: Limit | None) -> bytes:
         """The next bytes of the body; `b""` at the end. Between two of them the clocks are looked at, not within."""
@@ -140,7 +141,7 @@ class AsyncHttpxExchange:
                     raise closed(is_own) from None
                 self._response = answered(error) or translated(error, self._clocks, stream=self._stream, proxy=proxy)
             self._pieces: AsyncIterator[bytes] = self._response.aiter_bytes()
-            self.answer = answer_of(self._response)
+            self.answer = answer_of(self._response, proxy, is_own)
             return
         raise ClockError("deadline")
 

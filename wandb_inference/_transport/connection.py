@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import os
+import selectors
 import socket
 import ssl
 import threading
 from typing import TYPE_CHECKING, Any
 
 from .clocks import ClockError, Clocks, Limit
-from .tls import shared_context
 
 if TYPE_CHECKING:
+    from .dialing import Dialer
     from .pool import Origin
 
 READ_SIZE = 64 * 1024
 
 WRITE_SIZE = 16 * 1024
 """What goes out in one step: a record of TLS (RFC 8446, 5.1), whose sending Python can't stop in the middle."""
-
-# Keep-alive probes every minute of silence, so that neither a NAT forgets a long call nor we a dead peer.
-PROBES = (("TCP_KEEPIDLE", 60), ("TCP_KEEPALIVE", 60), ("TCP_KEEPINTVL", 60), ("TCP_KEEPCNT", 5))
 
 
 class Connection:
@@ -36,19 +34,19 @@ class Connection:
         self._reading = threading.RLock() if isinstance(connected, ssl.SSLSocket) else None
 
     @classmethod
-    def open(cls, origin: Origin, limit: Limit) -> Connection:
+    def open(cls, origin: Origin, limit: Limit, dialer: Dialer) -> Connection:
         """A new connection; the limit holds for name look-up, TCP and TLS together."""
+        context = dialer.tls.context() if origin.scheme == "https" else None
         error: OSError | None = None
         for family, kind, protocol, _, address in _addresses(origin.host, origin.port, limit):
             plain = socket.socket(family, kind, protocol)
             try:
-                tune(plain)
+                dialer.tune(plain)
                 plain.settimeout(limit.left())
                 plain.connect(address)
-                if origin.scheme != "https":
+                if context is None:
                     return cls(plain)
-                plain.settimeout(limit.left())
-                return cls(shared_context().wrap_socket(plain, server_hostname=origin.host))
+                return cls(_secured(plain, origin.host, limit, context, dialer))
             except BaseException as reason:
                 plain.close()
                 if isinstance(reason, TimeoutError):
@@ -110,6 +108,36 @@ class Connection:
         self._socket.close()
 
 
+def _secured(plain: socket.socket, host: str, limit: Limit, context: ssl.SSLContext, dialer: Dialer) -> ssl.SSLSocket:
+    plain.settimeout(limit.left())
+    is_usual = type(context) is ssl.SSLContext
+    secure = context.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=is_usual)
+    try:
+        if not is_usual:
+            _shake_hands(secure, limit)
+        dialer.check(secure)
+    except BaseException:
+        secure.close()
+        raise
+    return secure
+
+
+def _shake_hands(secure: ssl.SSLSocket, limit: Limit) -> None:
+    """The handshake, step by step.
+
+    truststore's context holds a lock through each: a server that says nothing would stop the handshakes of all other
+    threads, whose clocks could not ring meanwhile.
+    """
+    secure.settimeout(0)
+    with selectors.DefaultSelector() as selector:
+        selector.register(secure, selectors.EVENT_READ)
+        while True:
+            try:
+                return secure.do_handshake()
+            except ssl.SSLWantReadError:
+                selector.select(limit.left())
+
+
 def _addresses(host: str, port: int, limit: Limit) -> list[Any]:
     """The host's addresses. The look-up itself can't be stopped, so a limited one is left behind in a thread."""
     left = limit.left()
@@ -131,12 +159,3 @@ def _addresses(host: str, port: int, limit: Limit) -> list[Any]:
     if isinstance(found[0], OSError):
         raise found[0]
     return list(found[0])
-
-
-def tune(connection: socket.socket) -> None:
-    """Sends at once, and probes a silent peer."""
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in PROBES:
-        if hasattr(socket, name):
-            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -8,9 +8,11 @@ import time
 from itertools import chain
 from typing import TYPE_CHECKING, Protocol
 
+from .._network import DEFAULT
 from .clocks import ClockError, Clocks, Limit
 from .connection import Connection
 from .decoding import Decoder
+from .dialing import Dialer
 from .http11 import Head, ProtocolError, ResponseReader
 from .outcomes import ERRORS, Answer, NotSentError, joined
 from .pool import DRAIN_BYTES, DRAIN_SECONDS, Idle, Origin, Turns
@@ -47,10 +49,11 @@ class _Waiter:
 class Pool:
     """Turns and connections, for any number of threads."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, dialer: Dialer | None = None) -> None:
+        self.dialer = dialer or Dialer(DEFAULT)
         self._lock = threading.Lock()
         self._turns: Turns[_Waiter] = Turns(limit)
-        self._idle: Idle[Connection] = Idle(limit)
+        self._idle: Idle[Connection] = Idle(limit, self.dialer.network.keepalive_expiry)
 
     def enter(self, clocks: Clocks) -> None:
         """Waits in line for a turn, which is counted in the deadline alone."""
@@ -163,11 +166,11 @@ class DirectExchange:
         reused = connection is not None
         if connection is None:
             try:
-                connection = Connection.open(self._origin, clocks.limit("connect"))
+                connection = Connection.open(self._origin, clocks.limit("connect"), self._pool.dialer)
             except (ClockError, OSError) as error:
                 raise NotSentError from error
         self._connection = connection
-        self._reader = reader = ResponseReader(self._method)
+        self._reader = reader = ResponseReader(self._method, fast=self._pool.dialer.network.http_parser == "auto")
         try:
             self.written = self._write(connection, chain((wire,), pieces or ()))
             body = b""

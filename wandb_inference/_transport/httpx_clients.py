@@ -2,52 +2,75 @@
 
 from __future__ import annotations
 
-import socket
+import re
+from collections.abc import Mapping
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
 from .._checks import shown_url
 from ..exceptions import ConfigurationError
-from .connection import PROBES
-from .pool import KEEPALIVE
-from .tls import shared_context
+
+if TYPE_CHECKING:
+    from .dialing import Dialer
 
 HTTP = TypeVar("HTTP", httpx.Client, httpx.AsyncClient)
 
-_OPTIONS = [
-    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
-    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    *((socket.IPPROTO_TCP, getattr(socket, name), value) for name, value in PROBES if hasattr(socket, name)),
-]
 
-
-def blocking(proxy: str | None, limit: int) -> httpx.Client:
+def blocking(dialer: Dialer, proxy: str | None, limit: int) -> httpx.Client:
     """A client for this proxy, or for none.
 
     Raises:
         ConfigurationError: The proxy can't be used.
     """
-    return _made(httpx.Client, httpx.HTTPTransport, proxy, limit)
+
+    def tune(request: httpx.Request) -> None:
+        def trace(event: str, info: Mapping[str, Any]) -> None:
+            _tune(dialer, event, info)
+
+        request.extensions["trace"] = trace
+
+    return _made(httpx.Client, httpx.HTTPTransport, dialer, proxy, limit, tune)
 
 
-def asynchronous(proxy: str | None, limit: int) -> httpx.AsyncClient:
+def asynchronous(dialer: Dialer, proxy: str | None, limit: int) -> httpx.AsyncClient:
     """A client for this proxy, or for none.
 
     Raises:
         ConfigurationError: The proxy can't be used.
     """
-    return _made(httpx.AsyncClient, httpx.AsyncHTTPTransport, proxy, limit)
+
+    async def tune(request: httpx.Request) -> None:
+        async def trace(event: str, info: Mapping[str, Any]) -> None:
+            _tune(dialer, event, info)
+
+        request.extensions["trace"] = trace
+
+    return _made(httpx.AsyncClient, httpx.AsyncHTTPTransport, dialer, proxy, limit, tune)
 
 
-def _made(client: type[HTTP], transport: Any, proxy: str | None, limit: int) -> HTTP:
-    limits = httpx.Limits(max_connections=limit, max_keepalive_connections=limit, keepalive_expiry=KEEPALIVE)
+def _tune(dialer: Dialer, event: str, info: Mapping[str, Any]) -> None:
+    # httpx takes `socket_options`, but keeps them from SOCKS proxies, and TCP_NODELAY is on whatever they say.
+    if event.endswith(".connect_tcp.complete"):
+        dialer.tune(info["return_value"].get_extra_info("socket"))
+
+
+def _made(client: type[HTTP], transport: Any, dialer: Dialer, proxy: str | None, limit: int, tune: Any) -> HTTP:
+    network = dialer.network
     try:
         return client(
             transport=transport(
-                verify=shared_context(), proxy=proxy, limits=limits, socket_options=_OPTIONS, trust_env=False
+                verify=dialer.tls.lent(http2=network.http2),
+                http2=network.http2,
+                proxy=proxy and _proxy(proxy, dialer),
+                uds=network.uds,
+                limits=httpx.Limits(
+                    max_connections=limit, max_keepalive_connections=limit, keepalive_expiry=network.keepalive_expiry
+                ),
+                trust_env=False,
             ),
+            event_hooks={"request": [tune]},
             trust_env=False,
             # Calls with different keys share a client: what a server remembers of one is nothing to the other.
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
@@ -55,8 +78,17 @@ def _made(client: type[HTTP], transport: Any, proxy: str | None, limit: int) -> 
     except ImportError:
         raise _bad_proxy(proxy, 'SOCKS needs one more package: pip install "httpx[socks]".') from None
     except (httpx.InvalidURL, ValueError):
-        raise _bad_proxy(proxy, "Check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or name the host in NO_PROXY.") from None
+        where = "HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or name the host in NO_PROXY"
+        raise _bad_proxy(proxy, f"Check {'network.proxy' if network.proxy else where}.") from None
+
+
+def _proxy(url: str, dialer: Dialer) -> httpx.Proxy:
+    # httpx resolves names at a SOCKS proxy, whichever of the two schemes it is; httpx 0.27 knows one of them.
+    proxy = httpx.Proxy(re.sub("(?i)^socks5h:", "socks5:", url))
+    if proxy.url.scheme == "https":
+        proxy.ssl_context = dialer.tls.lent()
+    return proxy
 
 
 def _bad_proxy(proxy: str | None, hint: str) -> ConfigurationError:
-    return ConfigurationError(f"The proxy {shown_url(proxy or '')!r} of the environment can't be used", hint=hint)
+    return ConfigurationError(f"The proxy {shown_url(proxy or '')!r} can't be used", hint=hint)

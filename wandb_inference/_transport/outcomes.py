@@ -8,7 +8,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from .._checks import shown_url
@@ -18,6 +18,9 @@ from .clocks import ClockError, Clocks
 from .decoding import DecodingError
 from .http11 import ProtocolError, request_bytes
 from .pool import Origin
+
+if TYPE_CHECKING:
+    from ..types.meta import Route
 
 logger = logging.getLogger("wandb_inference")
 
@@ -89,6 +92,8 @@ class Answer(NamedTuple):
     headers: Mapping[str, str]
     reused: bool | None
     """Whether it came on a connection that had been used before; `None` where that is not known."""
+    route: Route = "direct"
+    """Which way it came."""
 
 
 def joined(headers: Iterator[tuple[str, str]] | list[tuple[str, str]]) -> dict[str, str]:
@@ -152,6 +157,7 @@ def reply(
         queued=clocks.queued,
         reused=answer.reused,
         hide=hide,
+        route=answer.route,
     )
 
 
@@ -187,7 +193,7 @@ def failure(
         sent="not_sent" if unsent else "unknown",
         clock=clock,
         permanent=bool(unsent and unsent.permanent)
-        or any(isinstance(link, ssl.SSLCertVerificationError) for link in links),
+        or any(isinstance(link, ssl.SSLCertVerificationError) or _wants_certificate(link) for link in links),
         seconds=time.monotonic() - began,
         elapsed=clocks.elapsed,
         queued=clocks.queued,
@@ -211,6 +217,8 @@ def why(error: BaseException) -> str:
         if isinstance(link, ssl.SSLCertVerificationError):
             # aiohttp derives errors of its own from these two, without their attributes.
             return f"its certificate does not hold: {getattr(link, 'verify_message', '') or link}"
+        if _wants_certificate(link):
+            return "it asks for a client certificate"
         if isinstance(link, ssl.SSLError):
             return f"TLS failed: {getattr(link, 'reason', '') or link}"
         if isinstance(link, socket.gaierror):
@@ -224,6 +232,10 @@ def why(error: BaseException) -> str:
     if "[Errno -" in text or "getaddrinfo" in text:
         return f"its name can't be resolved ({text})"
     return "connection refused" if "Connection refused" in text else text or type(error).__name__
+
+
+def _wants_certificate(error: BaseException) -> bool:
+    return isinstance(error, ssl.SSLError) and error.reason == "TLSV13_ALERT_CERTIFICATE_REQUIRED"
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:

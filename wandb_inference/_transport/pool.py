@@ -6,6 +6,7 @@ asked when it is taken (blocking).
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
@@ -86,12 +87,12 @@ class Idle(Generic[C]):
 
     Args:
         limit: How many are kept.
-        keepalive: Seconds each is kept.
+        keepalive: Seconds each is kept; `None` for ever.
     """
 
-    def __init__(self, limit: int, keepalive: float = KEEPALIVE) -> None:
+    def __init__(self, limit: int, keepalive: float | None = KEEPALIVE) -> None:
         self._limit = limit
-        self._keepalive = keepalive
+        self._keepalive = math.inf if keepalive is None else keepalive
         self._stacks: dict[Origin, deque[tuple[C, float]]] = {}
         self._count = 0
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Final
 import httpx
 
 from .._core.options import connections
+from .._network import DEFAULT
 from .._transport.async_exchange import AsyncPool
 from .._transport.asynchronous import AsyncTurn
+from .._transport.dialing import Dialer
 from .._transport.outcomes import NotSentError
-from .._transport.pool import KEEPALIVE, Origin
-from .._transport.proxies import proxy_for
-from .._transport.tls import shared_context
+from .._transport.pool import KEEPALIVE
+from .._transport.routes import Routes
 from ..exceptions import ConfigurationError
 from ._aiohttp_bodies import Body, Upload
 from ._terms import Steps, origin_of, queue_timeout
@@ -33,7 +34,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     """Carries the requests of an `httpx.AsyncClient` over aiohttp; extra `wandb-inference[aiohttp]`.
 
     Without a session it makes its own when it is first used, one in each event loop, and closes it with the loop or in
-    `aclose()`. Those take certificates and proxies where `wandb_inference.AsyncClient` does, from the environment.
+    `aclose()`. Those take certificates and proxies where `wandb_inference.AsyncClient` does, from the environment as it is when the transport is made.
 
     Timeouts are httpx's, and errors too. Bodies arrive as they come and as they are, redirects are not followed, and
     sessions made here keep no cookies.
@@ -68,7 +69,8 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         self._given = session
         self._limit = connections(max_connections)
         self._own: dict[asyncio.AbstractEventLoop, _Session] = {}
-        self._proxies: dict[Origin, str | None] = {}
+        self._routes = Routes(DEFAULT)
+        self._dialer = Dialer(DEFAULT)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The response, its body still open.
@@ -81,9 +83,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         if self._given is not None:
             return await self._send(self._checked(self._given), request, steps, None, None)
         own = await self._session()
-        if origin not in self._proxies:
-            self._proxies[origin] = proxy_for(origin)
-        proxy = self._proxies[origin]
+        proxy = self._routes.to(origin).proxy
         if proxy is not None and not proxy.startswith(("http://", "https://")):
             scheme = proxy.partition(":")[0]
             raise httpx.UnsupportedProtocol(f"aiohttp takes no proxy of scheme {scheme!r}", request=request)
@@ -118,7 +118,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             aiohttp = self._aiohttp
             session = aiohttp.ClientSession(
                 # Without a limit: the line for turns is ours, so that the clocks of queue and connection stay apart.
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE, ssl=shared_context()),
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE, ssl=self._dialer.tls.context()),
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
             own = self._own[loop] = _Session(session, self._limit)

@@ -8,11 +8,12 @@ from typing import cast
 import httpx
 
 from .._core.options import connections
+from .._network import Network, checked
 from .._transport import Transport
 from .._transport.blocking import Turn
 from .._transport.exchange import DirectExchange
 from .._transport.outcomes import ERRORS, NotSentError
-from .._transport.routes import is_mocked
+from .._transport.routes import Routes, is_mocked
 from ._terms import TAIL, Outgoing, Steps, as_httpx, ends_events, origin_of, queue_timeout, response
 
 
@@ -26,18 +27,21 @@ class HTTPTransport(httpx.BaseTransport):
     Works from many threads, after a fork, and again after `close()`.
 
     Timeouts are httpx's: `pool` for the turn, `connect` for name look-up, TCP and TLS together. So are errors. There
-    are no proxies and no HTTP/2, and of a request's extensions `timeout` and `target` are heeded. respx, pytest-httpx
-    and vcrpy see the requests as they see those of `httpx.HTTPTransport`.
+    are no proxies and no HTTP/2 without a `network`, and of a request's extensions `timeout` and `target` are heeded.
+    respx, pytest-httpx and vcrpy see the requests as they see those of `httpx.HTTPTransport`.
 
     Args:
         max_connections: Requests in flight at a time.
+        network: Certificates, sockets, a proxy, HTTP/2 or a Unix socket; the environment's proxies as well, with its
+            `trust_env`. What is not a plain way to the server goes through httpx's own transport.
 
     Raises:
-        ConfigurationError: Not a whole number from 1 up.
+        ConfigurationError: Not a whole number from 1 up; a network that can't work.
     """
 
-    def __init__(self, *, max_connections: int = 1000) -> None:
-        self._transport = Transport(max_connections=connections(max_connections))
+    def __init__(self, *, max_connections: int = 1000, network: Network | None = None) -> None:
+        self._transport = Transport(None, connections(max_connections), checked(network, None))
+        self._routes = Routes(checked(network, None)) if network is not None else None
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """The response, its body still open.
@@ -45,9 +49,10 @@ class HTTPTransport(httpx.BaseTransport):
         Raises:
             httpx.TransportError: There is none.
         """
-        if is_mocked():
-            return self._transport.httpx(None).send(request, stream=True)
         origin = origin_of(request)
+        way = self._routes.to(origin) if self._routes is not None else None
+        if is_mocked() or (way is not None and not way.direct):
+            return self._transport.httpx(way and way.proxy).send(request, stream=True)
         outgoing = Outgoing(request)
         steps = Steps(request)
         pool = self._transport.own_pool()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from .rate_limit import RateLimit, read_rate_limit
 
 if TYPE_CHECKING:
     from ..exceptions import AttemptRecord
+
+Route: TypeAlias = Literal["direct", "proxy", "httpx", "http_client"]
+"""Which way a call went: `direct`, over a connection of our own; `proxy`; `httpx`, for HTTP/2, Unix sockets and mocks;
+`http_client`, through the caller's own."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,9 @@ class Meta:
     """Whether the connection had served an earlier call; `None` where that is not known, as through a proxy."""
     completion_tokens: int | None = None
     """Tokens of the answer, where the usage is known."""
+    route: Route = "direct"
+    """Which way the call went: `direct`, over a connection of our own; through a `proxy`; through `httpx` for HTTP/2, a
+    Unix socket or a mock; or through your own `http_client`."""
 
     @property
     def rate_limit(self) -> RateLimit | None:
