@@ -223,6 +223,27 @@ async def test_a_connection_nobody_waits_for() -> None:
     assert await connection.read(Limit(None, "read")) == b""
 
 
+class Lost(asyncio.Transport):
+    """A transport of Python 3.10's TLS after its connection was lost, before that is told."""
+
+    def get_write_buffer_size(self) -> int:
+        raise AttributeError("'NoneType' object has no attribute 'get_write_buffer_size'")
+
+    def resume_reading(self) -> None:
+        raise AttributeError("'NoneType' object has no attribute 'resume_reading'")
+
+
+async def test_a_connection_lost_in_this_turn() -> None:
+    """What had come is read, and the connection is of no more use."""
+    connection = async_connection.AsyncConnection(asyncio.get_running_loop())
+    connection._transport = Lost()
+    connection._paused_reading = True
+    connection._arrived.append(b"x")
+
+    assert await connection.read(Limit(None, "read")) == b"x"
+    assert not connection.usable
+
+
 async def test_an_idle_connection_that_is_gone() -> None:
     """A connection that was lost while it was idle is passed over."""
     pool = async_exchange.AsyncPool(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, cast
@@ -141,8 +142,12 @@ class AsyncConnection(asyncio.Protocol):
     @property
     def usable(self) -> bool:
         """Whether the connection is good for another request: open, and the last one written whole."""
-        transport = self._transport
-        return not self._ended and transport is not None and not transport.get_write_buffer_size()
+        if self._ended or self._transport is None:
+            return False
+        try:
+            return not self._transport.get_write_buffer_size()
+        except AttributeError:  # Python 3.10's TLS, whose connection was lost in this turn of the loop
+            return False
 
     @property
     def takes_more(self) -> bool:
@@ -193,7 +198,8 @@ class AsyncConnection(asyncio.Protocol):
         self._unread = 0
         if self._paused_reading and self._transport is not None:
             self._paused_reading = False
-            self._transport.resume_reading()
+            with contextlib.suppress(AttributeError):  # as above
+                self._transport.resume_reading()
         return data
 
     def close(self) -> None:

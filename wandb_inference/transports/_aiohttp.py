@@ -34,7 +34,8 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     """Carries the requests of an `httpx.AsyncClient` over aiohttp; extra `wandb-inference[aiohttp]`.
 
     Without a session it makes its own when it is first used, one in each event loop, and closes it with the loop or in
-    `aclose()`. Those take certificates and proxies where `wandb_inference.AsyncClient` does, from the environment as it is when the transport is made.
+    `aclose()`. Those take certificates and proxies where `wandb_inference.AsyncClient` does: from the environment as it
+    is when the transport is made.
 
     Timeouts are httpx's, and errors too. Bodies arrive as they come and as they are, redirects are not followed, and
     sessions made here keep no cookies.
