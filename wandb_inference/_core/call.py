@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from pydantic import BaseModel
@@ -11,6 +13,7 @@ from ..types.completion import with_meta
 from .chunks import ChunkParser, unexpected_body
 from .errors import read_object
 from .flow import Broken, Flow, Journal, Quirks, request_flow, stream_flow
+from .logprobs import read_completion
 from .reading import UnreadableError, read_model
 from .wire import Reply, Request
 
@@ -38,7 +41,7 @@ class Call(NamedTuple):
         Raises:
             APIResponseValidationError: It is none.
         """
-        return _read(model, reply, self.request, self.journal, wanted)
+        return _read(partial(read_model, model), reply, self.request, self.journal, wanted)
 
 
 class ChatCall(NamedTuple):
@@ -76,7 +79,7 @@ class ChatCall(NamedTuple):
         Raises:
             APIResponseValidationError: It is none.
         """
-        completion = _read(ChatCompletion, reply, self.request, self.journal, "a completion")
+        completion = _read(read_completion, reply, self.request, self.journal, "a completion")
         if not completion.choices:
             raise _unexpected(reply, self.request, self.journal, "a completion", "no choices")
         failed = (completion.__pydantic_extra__ or {}).get("error")
@@ -111,9 +114,9 @@ class ChatCall(NamedTuple):
         )
 
 
-def _read(model: type[M], reply: Reply, request: Request, journal: Journal, wanted: str) -> M:
+def _read(read: Callable[[bytes], M], reply: Reply, request: Request, journal: Journal, wanted: str) -> M:
     try:
-        return read_model(model, reply.body)
+        return read(reply.body)
     except UnreadableError as error:
         raise _unexpected(reply, request, journal, wanted, str(error)) from None
 
