@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from ..types import ChatCompletion
-from ..types._deferred import Deferred
+from .deferred import defer
 from .reading import read_model
 
 _LARGE = 65_536
@@ -28,8 +28,8 @@ _PIECE = 65_536
 
 _KEY = re.compile(rb'"logprobs"\s*:\s*(?=\{)')
 
-_BETWEEN = re.compile(rb"[\[}]\s*\]\s*\}\s*(,)\s*\{")
-"""From the end of one token's `top_logprobs`, its last field, to the next token."""
+_BETWEEN = re.compile(rb'(?:\}|probs"\s*:\s*\[)\s*\]\s*\}\s*(,)\s*\{\s*"\w')
+"""From the end of one token's `top_logprobs`, its last field, to the next token. In text the quote would be escaped."""
 
 _LIST = b'{"content":['
 
@@ -135,11 +135,6 @@ def _without(cuts: list[_Cut], data: bytes) -> ChatCompletion | None:
         number: object = extra.get("cut") if extra else None
         if isinstance(number, int) and number in left:
             start, end = left.pop(number)
-            vars(choice)["logprobs"] = Deferred(_build, data[start:end])
+            vars(choice)["logprobs"] = defer(data[start:end])
     return None if left else completion
 
-
-def _build(data: bytes) -> object:
-    # In an answer around it, so that what does not fit is mended as in any answer.
-    answer = read_model(ChatCompletion, b'{"choices":[{"message":{},"logprobs":' + data + b"}]}")
-    return answer.choices[0].logprobs

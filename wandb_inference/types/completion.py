@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
-from pydantic import Field, PlainSerializer
+from pydantic import Field
 
-from ._deferred import DeferredField, built
 from ._wire import WireModel, reasoning_of
 from .usage import CompletionUsage
 
@@ -99,22 +97,10 @@ class Choice(WireModel):
     """What the model said."""
     finish_reason: FinishReason | None = None
     """Why it ended: `stop`, `length` (at `max_tokens`), `tool_calls`, `content_filter`, or a server's own word."""
-    logprobs: Annotated[ChoiceLogprobs | None, PlainSerializer(built, return_type=ChoiceLogprobs | None)] = None
-    """Probabilities of the tokens, where asked for; in a call's large answer, built when first read."""
+    logprobs: ChoiceLogprobs | None = None
+    """Probabilities of the tokens, where asked for."""
     token_ids: list[int] | None = None
     """The answer's token ids, with `return_token_ids=True`."""
-
-    def __iter__(self) -> Generator[tuple[str, Any], None, None]:
-        _ = self.logprobs  # so that what is deferred is met by nobody
-        return super().__iter__()
-
-    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        _ = self.logprobs
-        return super().__repr_args__()
-
-
-_DEFERRED = "logprobs"
-setattr(Choice, _DEFERRED, DeferredField(_DEFERRED))
 
 
 class ChatCompletion(WireModel):
