@@ -133,10 +133,12 @@ class TestReading:
 
     def test_unknown_fields(self):
         """What a server adds to logprobs is kept."""
-        fields = {"content": [token(number, new={"a": number}) for number in range(40)], "more": [1]}
+        tokens = [{"new": {"a": number}, "logprobs": {}, **token(number)} for number in range(40)]
+        fields = {"content": tokens, "more": [1]}
 
         found = read_completion(encoded(choice(logprobs=fields)))
 
+        assert waiting(found) == [True]
         assert found.choices[0].logprobs.more == [1]
         assert found.choices[0].logprobs.content[7].new == {"a": 7}
 
@@ -214,6 +216,18 @@ class TestMalformed:
         assert len(found.choices[0].logprobs.content) == 39
         assert outcome(read_completion, data) == outcome(eager, data)
 
+    @pytest.mark.parametrize("place", [0, 20, 39])
+    @pytest.mark.parametrize("bad", [b"\xff", b"\\ud83d"])
+    def test_text_to_repair(self, place, bad):
+        """Tokens whose text has to be repaired are read at once."""
+        tokens = [token(number) for number in range(40)]
+        data = encoded(choice(logprobs={"content": [*tokens[:place], token(0, token="?"), *tokens[place + 1 :]]}))
+        data = data.replace(b'"token":"?"', b'"token":"' + bad + b'"')
+
+        assert waiting(read_completion(data)) == [False]
+        assert read_completion(data).choices[0].logprobs.content[place].token == "\ufffd"
+        assert outcome(read_completion, data) == outcome(eager, data)
+
     @pytest.mark.parametrize("depth", range(190, 201))
     def test_depth(self, depth):
         """What is nested too deep for the whole is so for a part."""
@@ -257,8 +271,10 @@ OTHER = LOGPROBS.replace(b'"bytes"', b'"other"')
         # What stands for a cut, sent by a server.
         b'{"choices":[%b],"x":{"cut":7305514210000000}}' % (TEXT % LOGPROBS),
         b'{"choices":[%b,%b]}' % (TEXT % b'{"cut":7305514210000000}', TEXT % LOGPROBS),
-        b'{"choices":[%b,%b]}' % (TEXT % b'{"cut":73055142.1e8}', TEXT % LOGPROBS),
-        b'{"choices":[%b],"x":{"logprobs":%b}}' % (TEXT.replace(b"logp", b"\\u006cogp") % b'{"cut":true}', LOGPROBS),
+        *(
+            b'{"choices":[%b],"x":{"logprobs":%b}}' % (TEXT.replace(b"logp", b"\\u006cogp") % forged, LOGPROBS)
+            for forged in (b'{"cut":7305514210000000}', b'{"cut":73055142.1e8}', b'{"cut":[1]}', b'{"cut":true}')
+        ),
         # No JSON, or not as strict as it might be.
         b'{"choices":[%b]}' % TEXT % LOGPROBS.replace(b"[99", b"[099"),
         b'{"choices":[%b]}' % TEXT % LOGPROBS.replace(b"null}", b"NaN}"),
@@ -301,19 +317,20 @@ TOKENS = st.builds(
     st.lists(st.builds(lambda word: Pairs([("token", word), ("logprob", -1.0), ("bytes", [])]), TEXTS), max_size=2),
     st.lists(st.tuples(NAMES, JSON), max_size=1),
 )
-LISTS = st.lists(TOKENS, max_size=12) | st.lists(TOKENS | JSON, max_size=6)
-FIELDS = st.lists(st.tuples(st.sampled_from(["content", "content", "refusal", "x"]), LISTS | JSON), max_size=3).map(
-    Pairs
+LISTS = st.lists(TOKENS, min_size=4, max_size=12) | st.lists(TOKENS | JSON, max_size=6)
+PLAIN = LISTS.map(lambda tokens: Pairs([("content", tokens), ("refusal", None)]))
+FIELDS = PLAIN | st.lists(st.tuples(st.sampled_from(["content", "refusal", "x"]), LISTS | JSON), max_size=3).map(Pairs)
+OTHERS = st.tuples(NAMES | st.sampled_from(["index", "finish_reason"]), JSON)
+CHOICES = st.builds(
+    lambda before, inner, after: Pairs([("message", Pairs([("content", "a")])), *before, ("logprobs", inner), *after]),
+    st.just([]) | st.lists(OTHERS, max_size=1),
+    FIELDS,
+    st.just([]) | st.lists(OTHERS | st.tuples(st.just("logprobs"), FIELDS | JSON), max_size=1),
 )
-CHOICES = st.lists(
-    st.tuples(st.just("logprobs"), FIELDS | FIELDS | JSON)
-    | st.tuples(NAMES | st.sampled_from(["index", "finish_reason"]), JSON),
-    max_size=3,
-).map(lambda fields: Pairs([("message", Pairs([("content", "a")])), *fields]))
 BODIES = st.builds(
     lambda choices, extra: Pairs([("choices", choices), *extra]),
     st.lists(CHOICES, min_size=1, max_size=3),
-    st.lists(st.tuples(NAMES, FIELDS | JSON), max_size=1),
+    st.just([]) | st.lists(st.tuples(NAMES, FIELDS | JSON), max_size=1),
 )
 FRAGMENTS = [
     b"",
@@ -335,7 +352,7 @@ FRAGMENTS = [
 ]
 FRAGMENTS += [b'"logprobs":', b'"logprobs":{', b'"logprobs":{"content":[', b'"\\u006cogprobs":', b'"', b"},{", b"]},{"]
 FRAGMENTS += [b'{"cut":7305514210000000}', b"7305514210000001", b'"message":{},', b'"x":1},{"message":{},"logprobs":{']
-SPLICES = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 4), st.sampled_from(FRAGMENTS)), max_size=2)
+SPLICES = st.just([]) | st.lists(st.tuples(st.floats(0, 1), st.integers(0, 4), st.sampled_from(FRAGMENTS)), max_size=2)
 
 
 def rendered(value: object, comma: str, colon: str, ascii: bool) -> str:
@@ -355,7 +372,7 @@ def rendered(value: object, comma: str, colon: str, ascii: bool) -> str:
     SPLICES,
     st.sampled_from([(",", ":"), (", ", ": "), (" ,\n", " : ")]),
     st.booleans(),
-    st.sampled_from([64, 256, 1024]),
+    st.sampled_from([256, 512, 1024]),
 )
 def test_any_body(value, splices, separators, ascii, piece):
     """Any body, whole or broken, is read or refused as if it were read at once."""
