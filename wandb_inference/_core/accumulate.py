@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 from ..types import ChatCompletion, ChatCompletionChunk, CompletionUsage
-from ..types.chunk import ChunkChoice, FunctionCallDelta, ToolCallDelta
-from .reading import mend
+from ..types.chunk import ChunkChoice, Delta, FunctionCallDelta, ToolCallDelta
+from .reading import UnreadableError, mend
 
 _THINKING = ("reasoning", "reasoning_content")
 
@@ -79,6 +80,9 @@ class _Answer:
         self.extra: dict[str, Any] = {}
 
     def add(self, choice: ChunkChoice) -> None:
+        if choice.__pydantic_extra__:
+            _read_message_as_delta(choice)
+            self.extra.update(choice.__pydantic_extra__)
         delta = choice.delta
         if delta.content is not None:
             self.content.append(delta.content)
@@ -101,8 +105,6 @@ class _Answer:
         if choice.token_ids is not None:
             self.token_ids = self.token_ids or []
             self.token_ids.extend(choice.token_ids)
-        if choice.__pydantic_extra__:
-            self.extra.update(choice.__pydantic_extra__)
 
     def _add_extra(self, extra: dict[str, Any]) -> None:
         for name, value in extra.items():
@@ -178,6 +180,17 @@ class _Answer:
         return choice
 
 
+def _read_message_as_delta(choice: ChunkChoice) -> None:
+    """What the choice adds, taken from a `message` where there is no `delta`: some servers send that in streams too."""
+    extra = choice.__pydantic_extra__ or {}
+    if isinstance(extra.get("message"), dict) and "delta" not in choice.model_fields_set:
+        with suppress(UnreadableError):
+            # In place, because nobody has seen the chunk yet.
+            vars(choice)["delta"] = mend(Delta, extra["message"])
+            choice.model_fields_set.add("delta")
+            del extra["message"]
+
+
 class ChatAccumulator:
     """Folds chunks into the completion they add up to. Linear in the length of the stream."""
 
@@ -187,7 +200,7 @@ class ChatAccumulator:
         self.usage: CompletionUsage | None = None
 
     def add(self, chunk: ChatCompletionChunk) -> None:
-        """Takes the next chunk: appends to lists, parses nothing."""
+        """Takes the next chunk, before anyone has seen it: appends to lists, parses nothing."""
         for choice in chunk.choices:
             answer = self._answers.get(choice.index)
             if answer is None:

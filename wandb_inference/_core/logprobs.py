@@ -137,4 +137,3 @@ def _without(cuts: list[_Cut], data: bytes) -> ChatCompletion | None:
             start, end = left.pop(number)
             vars(choice)["logprobs"] = defer(data[start:end])
     return None if left else completion
-
