@@ -118,6 +118,12 @@ class TestCompletion:
         assert logprobs.content is not None
         assert (len(logprobs.content), logprobs.content[-1].logprob) == (2000, -0.5)
 
+    def test_few_logprobs(self):
+        """Those of an answer below 64 KB are there at once."""
+        completion = answered(chat_call(), {"choices": [{"message": {}, "logprobs": {"content": [{"token": "a"}]}}]})
+
+        assert type(completion.choices[0].logprobs) is ChoiceLogprobs
+
     def test_without_usage(self):
         """Without usage there is no speed."""
         completion = answered(chat_call(), {"choices": [{"message": {}}]})

@@ -59,8 +59,7 @@ def waiting(completion: ChatCompletion) -> list[bool]:
 
 @pytest.fixture(autouse=True)
 def pieces(monkeypatch):
-    """Bodies are large from the first byte, so that short ones show what long ones do."""
-    monkeypatch.setattr(logprobs, "_LARGE", 0)
+    """Pieces are small, so that short bodies show what long ones do."""
     monkeypatch.setattr(logprobs, "_PIECE", 1024)
 
 
@@ -150,20 +149,15 @@ class TestReading:
 
             assert outcome(read_completion, data) == outcome(eager, data)
 
-    def test_only_large_bodies(self, monkeypatch):
-        """A small body is read all at once."""
-        data = encoded(choice())
-        monkeypatch.setattr(logprobs, "_LARGE", len(data) + 1)
-
-        assert waiting(read_completion(data)) == [False]
-        assert waiting(read_completion(data + b" ")) == [True]
-
     def test_as_set(self, monkeypatch):
-        """With the sizes as they are, a body of 32 KB is read at once, and one of a megabyte is not."""
+        """It works with pieces as large as they are, too."""
         monkeypatch.undo()
+        data = encoded(choice(5000, 1), choice(1000, 1, 1))
 
-        assert waiting(read_completion(encoded(choice(300)))) == [False]
-        assert waiting(read_completion(encoded(choice(5000, 1)))) == [True]
+        found = read_completion(data)
+
+        assert waiting(found) == [True, True]
+        assert found == eager(data)
 
     def test_many_small_ones(self):
         """Where cuts would cost more than they save, there are none."""

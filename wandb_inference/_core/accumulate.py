@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 from ..types import ChatCompletion, ChatCompletionChunk, CompletionUsage
 from ..types.chunk import ChunkChoice, Delta, FunctionCallDelta, ToolCallDelta
@@ -80,9 +80,11 @@ class _Answer:
         self.extra: dict[str, Any] = {}
 
     def add(self, choice: ChunkChoice) -> None:
-        if choice.__pydantic_extra__:
-            _read_message_as_delta(choice)
-            self.extra.update(choice.__pydantic_extra__)
+        extra = choice.__pydantic_extra__
+        if extra:
+            if "message" in extra:
+                _read_message_as_delta(choice, extra)
+            self.extra.update(extra)
         delta = choice.delta
         if delta.content is not None:
             self.content.append(delta.content)
@@ -180,13 +182,13 @@ class _Answer:
         return choice
 
 
-def _read_message_as_delta(choice: ChunkChoice) -> None:
+def _read_message_as_delta(choice: ChunkChoice, extra: dict[str, Any]) -> None:
     """What the choice adds, taken from a `message` where there is no `delta`: some servers send that in streams too."""
-    extra = choice.__pydantic_extra__ or {}
-    if isinstance(extra.get("message"), dict) and "delta" not in choice.model_fields_set:
+    message: object = extra["message"]
+    if isinstance(message, dict) and "delta" not in choice.model_fields_set:
         with suppress(UnreadableError):
             # In place, because nobody has seen the chunk yet.
-            vars(choice)["delta"] = mend(Delta, extra["message"])
+            vars(choice)["delta"] = mend(Delta, cast("object", message))
             choice.model_fields_set.add("delta")
             del extra["message"]
 

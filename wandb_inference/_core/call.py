@@ -13,7 +13,6 @@ from ..types.completion import with_meta
 from .chunks import ChunkParser, unexpected_body
 from .errors import read_object
 from .flow import Broken, Flow, Journal, Quirks, request_flow, stream_flow
-from .logprobs import read_completion
 from .reading import UnreadableError, read_model
 from .wire import Reply, Request
 
@@ -21,6 +20,9 @@ if TYPE_CHECKING:
     from .._config import ApiKey
 
 M = TypeVar("M", bound=BaseModel)
+
+_LARGE = 65_536
+"""Bytes of a body from which it pays to read logprobs later: a smaller one is read whole in two milliseconds."""
 
 
 class Call(NamedTuple):
@@ -79,7 +81,7 @@ class ChatCall(NamedTuple):
         Raises:
             APIResponseValidationError: It is none.
         """
-        completion = _read(read_completion, reply, self.request, self.journal, "a completion")
+        completion = _read(_read_completion, reply, self.request, self.journal, "a completion")
         if not completion.choices:
             raise _unexpected(reply, self.request, self.journal, "a completion", "no choices")
         failed = (completion.__pydantic_extra__ or {}).get("error")
@@ -112,6 +114,15 @@ class ChatCall(NamedTuple):
             reused=reply.reused,
             completion_tokens=completion_tokens,
         )
+
+
+def _read_completion(data: bytes) -> ChatCompletion:
+    if len(data) < _LARGE:
+        return read_model(ChatCompletion, data)
+    # Few programs need it, and it takes a millisecond to load.
+    from .logprobs import read_completion
+
+    return read_completion(data)
 
 
 def _read(read: Callable[[bytes], M], reply: Reply, request: Request, journal: Journal, wanted: str) -> M:

@@ -20,9 +20,6 @@ from ..types import ChatCompletion
 from .deferred import defer
 from .reading import read_model
 
-_LARGE = 65_536
-"""Bytes of a body from which a cut pays: a smaller one is read in two milliseconds."""
-
 _PIECE = 65_536
 """Bytes checked at a time. To check JSON is to build a tree; one that fits the processor's cache is built faster."""
 
@@ -54,16 +51,14 @@ def _object_adapter() -> TypeAdapter[tuple[tuple[tuple[_AnyObject]]]]:
 
 
 def read_completion(data: bytes) -> ChatCompletion:
-    """The completion in a body, as `read_model` reads it; the logprobs of a large one wait until they are read.
+    """The completion in a large body, as `read_model` reads it; the logprobs wait until they are looked at.
 
     Raises:
         UnreadableError: It is no JSON, or what it lacks can't be left out.
     """
-    if len(data) >= _LARGE and (cuts := _cuts(data)):
-        completion = _without(cuts, data)
-        if completion is not None:
-            return completion
-    return read_model(ChatCompletion, data)
+    cuts = _cuts(data)
+    completion = _without(cuts, data) if cuts else None
+    return completion or read_model(ChatCompletion, data)
 
 
 def _cuts(data: bytes) -> list[_Cut]:
