@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wandb_inference._core.accumulate import ChatAccumulator
+from wandb_inference._core.reading import read_model
 from wandb_inference.types import ChatCompletion, ChatCompletionChunk
 
 
@@ -38,6 +41,49 @@ def test_text():
     assert accumulator.text == completion.text == "hello"
     assert completion.choices[0].finish_reason == "stop"
     assert completion.choices[0].message.role == "assistant"
+
+
+def test_messages_for_deltas():
+    """A `message` where a delta belongs is read as one, in the chunk too, and counts for the text."""
+    tool = {"id": "c", "function": {"name": "f", "arguments": {"a": 1}}}
+    pieces = [
+        {"message": {"role": "assistant", "content": "hel", "reasoning": "h"}, "stop_reason": 7},
+        {"delta": None, "message": {"content": ["l", {"text": "o"}], "new": 1}},
+        {"message": {"content": None, "tool_calls": [tool]}, "finish_reason": "stop", "token_ids": [1]},
+    ]
+    chunks = [read_model(ChatCompletionChunk, json.dumps({"choices": [piece]}).encode()) for piece in pieces]
+    accumulator = ChatAccumulator()
+    for chunk in chunks:
+        accumulator.add(chunk)
+
+    said = accumulator.snapshot().choices[0]
+
+    assert [chunk.text for chunk in chunks] == ["hel", "lo", ""]
+    assert chunks[0].reasoning == "h"
+    assert chunks[1].model_dump(exclude_unset=True) == {"choices": [{"delta": {"content": "lo", "new": 1}}]}
+    assert (said.message.content, said.message.reasoning, said.message.new) == ("hello", "h", 1)
+    assert said.message.tool_calls[0].function.arguments == '{"a": 1}'
+    assert (said.finish_reason, said.token_ids, said.model_extra) == ("stop", [1], {"stop_reason": 7})
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        {"message": None},
+        {"message": "hi"},
+        {"message": {"tool_calls": [[7]]}},
+        {"delta": {}, "message": {"content": "hi"}},
+        {"delta": {"content": ""}, "message": {"content": "hi"}},
+    ],
+)
+def test_messages_beside_deltas(piece):
+    """A `message` beside a delta, or one that can't be read, stays a field like any unknown one."""
+    chunk = ChatCompletionChunk.model_validate({"choices": [piece]})
+    accumulator = ChatAccumulator()
+    accumulator.add(chunk)
+
+    assert accumulator.text == chunk.text == ""
+    assert chunk.choices[0].model_extra == {"message": piece["message"]}
 
 
 def test_nothing():

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import json
+import pickle
 
 import pytest
 
 from wandb_inference._core.call import Call, ChatCall
+from wandb_inference._core.deferred import DeferredLogprobs
 from wandb_inference._core.flow import Broken, Journal, Quirks
 from wandb_inference._core.retry import RetryPolicy
 from wandb_inference._core.wire import Context, Reply, Request, Timeouts
 from wandb_inference.exceptions import APIResponseValidationError, AttemptRecord, StreamInterruptedError
+from wandb_inference.types import ChoiceLogprobs
 from wandb_inference.types.model import ModelList
 
 BASE_URL = "https://api.inference.wandb.ai/v1"
@@ -96,6 +99,30 @@ class TestCompletion:
         assert (meta.to_headers, meta.to_first_token, meta.total) == (1.5, None, 3.5)
         assert meta.headers["content-type"] == "application/json"
         assert meta.tokens_per_second == 4 / 2.5
+
+    def test_many_logprobs(self):
+        """Those of a large answer are built when they are looked at; the answer pickles, before and after."""
+        tokens = [{"token": "a", "logprob": -0.5, "bytes": [97], "top_logprobs": []}] * 2000
+        completion = answered(
+            chat_call(), {"choices": [{"message": {"content": "a"}, "logprobs": {"content": tokens}}]}
+        )
+        logprobs = completion.choices[0].logprobs
+
+        assert completion.text == "a"
+        assert type(logprobs) is DeferredLogprobs
+        for _ in range(2):
+            again = pickle.loads(pickle.dumps(completion))
+            assert again == completion
+            assert again.meta == completion.meta
+        assert type(logprobs) is ChoiceLogprobs
+        assert logprobs.content is not None
+        assert (len(logprobs.content), logprobs.content[-1].logprob) == (2000, -0.5)
+
+    def test_few_logprobs(self):
+        """Those of an answer below 64 KB are there at once."""
+        completion = answered(chat_call(), {"choices": [{"message": {}, "logprobs": {"content": [{"token": "a"}]}}]})
+
+        assert type(completion.choices[0].logprobs) is ChoiceLogprobs
 
     def test_without_usage(self):
         """Without usage there is no speed."""

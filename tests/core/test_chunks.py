@@ -107,6 +107,9 @@ class TestGoodEnds:
             pytest.param(sse({"usage": USAGE["usage"], "message": "", "choices": []}, said("a", "stop")), id="extras"),
             pytest.param(sse({"id": 7, "created": 1.5, "object": None, **said("a", "stop")}), id="odd types"),
             pytest.param(sse(said("a", "stop"), said("b")), id="words after the end"),
+            pytest.param(
+                sse({"choices": [{"message": {"content": "a"}, "finish_reason": "stop"}]}), id="a message for a delta"
+            ),
         ],
     )
     def test_odd(self, data):

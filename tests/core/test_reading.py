@@ -120,6 +120,7 @@ ARGUMENTS = f"{MESSAGE}.tool_calls.0.function.arguments"
         ("choices.0.finish_reason", ["stop"], None),
         ("choices.0.logprobs", "none", None),
         ("choices.0.logprobs.content", {}, None),
+        ("choices.0.logprobs.content", [[7], 7], []),
         ("choices.0.logprobs.content.0.logprob", "low", 0.0),
         ("choices.0.logprobs.content.0.top_logprobs", None, []),
         ("choices.0.token_ids", [1, "2", 3.0], [1, 2, 3]),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from contextlib import suppress
+from typing import Any, cast
 
 from ..types import ChatCompletion, ChatCompletionChunk, CompletionUsage
 from ..types.chunk import ChunkChoice, Delta, FunctionCallDelta, ToolCallDelta
-from .reading import mend
+from .reading import UnreadableError, mend
 
 _THINKING = ("reasoning", "reasoning_content")
 _TEXT_ALONE = {"content"}
@@ -87,6 +88,11 @@ class _Answer:
             self.content.append(delta.content)
 
     def add(self, choice: ChunkChoice) -> None:
+        extra = choice.__pydantic_extra__
+        if extra:
+            if "message" in extra:
+                _read_message_as_delta(choice, extra)
+            self.extra.update(extra)
         self.add_delta(choice.delta)
         if choice.finish_reason is not None:
             self.finish_reason = choice.finish_reason
@@ -95,8 +101,6 @@ class _Answer:
         if choice.token_ids is not None:
             self.token_ids = self.token_ids or []
             self.token_ids.extend(choice.token_ids)
-        if choice.__pydantic_extra__:
-            self.extra.update(choice.__pydantic_extra__)
 
     def _add_rest(self, delta: Delta) -> None:
         if delta.content is not None:
@@ -188,6 +192,17 @@ class _Answer:
         return choice
 
 
+def _read_message_as_delta(choice: ChunkChoice, extra: dict[str, Any]) -> None:
+    """What the choice adds, taken from a `message` where there is no `delta`: some servers send that in streams too."""
+    message: object = extra["message"]
+    if isinstance(message, dict) and "delta" not in choice.model_fields_set:
+        with suppress(UnreadableError):
+            # In place, because nobody has seen the chunk yet.
+            vars(choice)["delta"] = mend(Delta, cast("object", message))
+            choice.model_fields_set.add("delta")
+            del extra["message"]
+
+
 class ChatAccumulator:
     """Folds chunks into the completion they add up to. Linear in the length of the stream."""
 
@@ -197,7 +212,7 @@ class ChatAccumulator:
         self.usage: CompletionUsage | None = None
 
     def add(self, chunk: ChatCompletionChunk) -> None:
-        """Takes the next chunk: appends to lists, parses nothing."""
+        """Takes the next chunk, before anyone has seen it: appends to lists, parses nothing."""
         choices = chunk.choices
         for choice in choices:
             answer = self._answers.get(choice.index)

@@ -100,7 +100,7 @@ def _mend(value: object, problem: ErrorDetails) -> bool:
     better = _meant(key, here, problem["type"])
     if better is not None and better != here:
         holder[key] = better
-    elif isinstance(holder, list) and not isinstance(here, (str, int, float)) and here is not None:
+    elif isinstance(holder, list) and isinstance(here, (list, dict)) and "logprobs" not in problem["loc"]:
         return False
     else:
         del holder[key]

@@ -99,7 +99,7 @@ class Choice(WireModel):
     finish_reason: FinishReason | None = None
     """Why it ended: `stop`, `length` (at `max_tokens`), `tool_calls`, `content_filter`, or a server's own word."""
     logprobs: ChoiceLogprobs | None = None
-    """Probabilities of the tokens, where asked for."""
+    """Probabilities of the tokens, where asked for. Those of a large answer are built when first looked at."""
     token_ids: list[int] | None = None
     """The answer's token ids, with `return_token_ids=True`."""
 
