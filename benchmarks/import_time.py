@@ -1,13 +1,12 @@
-"""Start-up: what `import` costs, and `import` with a first client that has sent nothing.
+"""Start-up: what `import` costs, and `import` with a first client and its first answer.
 
-Each figure is of a whole process, a fresh interpreter that runs one line, with the `.pyc` files already there. Rounds
-are interleaved (A B C, then C B A), so that a busy moment hits everybody. Times are medians over the rounds; a ratio
-is the median of the ratios within each round, which varies less than the times do.
+Each figure is of a whole process, a fresh interpreter that runs one line, with the `.pyc` files already there and the
+server already up. Rounds are interleaved (A B C, then C B A), so that a busy moment hits everybody. Times are medians
+over the rounds; a ratio is the median of the ratios within each round, which varies less than the times do.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import tempfile
@@ -17,13 +16,18 @@ from pathlib import Path
 from statistics import median
 from typing import Literal, NamedTuple
 
-Step = Literal["import", "client"]
+from .results import Figure
+
+Step = Literal["import", "request"]
 Clock = Literal["wall", "cpu"]
 
-STEPS: tuple[Step, ...] = ("import", "client")
+STEPS: tuple[Step, ...] = ("import", "request")
 
 YARDSTICK = "openai"
 """The peer that ratios refer to."""
+
+_MESSAGES = "[{'role': 'user', 'content': 'Name a prime.'}]"
+_CREATE = f"chat.completions.create(model='m', messages={_MESSAGES}).choices[0].message.content"
 
 
 class Peer(NamedTuple):
@@ -33,8 +37,8 @@ class Peer(NamedTuple):
     packages: tuple[str, ...]
     """What pip installs, and whose versions are shown; empty for bare Python."""
     imports: str
-    client: str
-    """What makes the first client."""
+    request: str
+    """What makes the first client and gets the first answer; `URL` is the base URL."""
 
 
 class Case(NamedTuple):
@@ -43,10 +47,11 @@ class Case(NamedTuple):
     peer: Peer
     step: Step
 
-    @property
-    def line(self) -> str:
+    def line(self, url: str) -> str:
         """The Python that the process runs."""
-        return self.peer.imports if self.step == "import" else f"{self.peer.imports}; {self.peer.client}"
+        if self.step == "import":
+            return self.peer.imports
+        return f"{self.peer.imports}; {self.peer.request.replace('URL', repr(url))}"
 
 
 PEERS = (
@@ -55,12 +60,21 @@ PEERS = (
         "wandb_inference",
         ("wandb-inference",),
         "import wandb_inference",
-        "wandb_inference.Client(api_key='k', project='t/p')",
+        f"wandb_inference.Client(api_key='k', project='t/p', base_url=URL).{_CREATE}",
     ),
-    Peer("httpx + pydantic", ("httpx", "pydantic"), "import httpx, pydantic", "httpx.Client()"),
-    Peer("openai", ("openai",), "import openai", "openai.OpenAI(api_key='k')"),
-    # LiteLLM has no client object: its function is what a first call needs.
-    Peer("litellm", ("litellm",), "import litellm", "litellm.completion"),
+    Peer(
+        "httpx + pydantic",
+        ("httpx", "pydantic"),
+        "import httpx, pydantic",
+        f"httpx.Client().post(URL + '/chat/completions', json={{'model': 'm', 'messages': {_MESSAGES}}}).json()",
+    ),
+    Peer("openai", ("openai",), "import openai", f"openai.OpenAI(api_key='k', base_url=URL).{_CREATE}"),
+    Peer(
+        "litellm",
+        ("litellm",),
+        "import litellm",
+        f"litellm.completion('openai/m', {_MESSAGES}, api_key='k', api_base=URL).choices[0].message.content",
+    ),
 )
 
 # A process reads its own peak: what wait4 reports is never less than the size of the process that started it.
@@ -105,11 +119,12 @@ class Row(NamedTuple):
     size: Size
 
 
-def measure(pythons: Mapping[str, Path], rounds: int, progress: Callable[[str], None]) -> list[Row]:
+def measure(pythons: Mapping[str, Path], url: str, rounds: int, progress: Callable[[str], None]) -> list[Row]:
     """A row for each peer and step.
 
     Args:
         pythons: The interpreter of each peer, by its name.
+        url: The base URL that is asked.
         rounds: Times that each line is run, at least 1.
         progress: Told what is going on.
 
@@ -120,19 +135,19 @@ def measure(pythons: Mapping[str, Path], rounds: int, progress: Callable[[str], 
     with tempfile.TemporaryDirectory() as home:
         # LiteLLM would fetch its price list while it is imported.
         environment = {"HOME": home, "PATH": os.defpath, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
-        versions = [_versions(pythons[case.peer.name], case.peer, environment) for case in cases]
+        installed = [versions(pythons[case.peer.name], case.peer.packages, environment) for case in cases]
         # This first run of each also writes the .pyc files.
-        sizes = [_size(pythons[case.peer.name], case.line, environment) for case in cases]
+        sizes = [_size(pythons[case.peer.name], case.line(url), environment) for case in cases]
         samples: list[list[Sample]] = [[] for _ in cases]
         for number in range(rounds):
-            progress(f"round {number + 1} of {rounds}")
+            progress(f"start-up, round {number + 1} of {rounds}")
             order = range(len(cases)) if number % 2 == 0 else reversed(range(len(cases)))
             for index in order:
                 case = cases[index]
-                samples[index].append(_time(pythons[case.peer.name], case.line, environment))
+                samples[index].append(_time(pythons[case.peer.name], case.line(url), environment))
     return [
         Row(case.peer.name, version, case.step, tuple(taken), size)
-        for case, version, taken, size in zip(cases, versions, samples, sizes, strict=True)
+        for case, version, taken, size in zip(cases, installed, samples, sizes, strict=True)
     ]
 
 
@@ -152,12 +167,13 @@ def _size(python: Path, line: str, environment: Mapping[str, str]) -> Size:
     return Size(int(peak), int(modules))
 
 
-def _versions(python: Path, peer: Peer, environment: Mapping[str, str]) -> str:
-    if not peer.packages:
-        return "python -c pass"
-    line = f"from importlib.metadata import version; print(*map(version, {peer.packages!r}))"
+def versions(python: Path, packages: Sequence[str], environment: Mapping[str, str]) -> str:
+    """Names and versions of what is installed."""
+    if not packages:
+        return "bare Python"
+    line = f"from importlib.metadata import version; print(*map(version, {tuple(packages)!r}))"
     numbers = _output(python, line, environment).split()
-    return " + ".join(f"{package} {number}" for package, number in zip(peer.packages, numbers, strict=True))
+    return " + ".join(f"{package} {number}" for package, number in zip(packages, numbers, strict=True))
 
 
 def _output(python: Path, line: str, environment: Mapping[str, str]) -> str:
@@ -171,7 +187,7 @@ def markdown(rows: Sequence[Row], machine: str) -> str:
     """The table, and a line that says where it comes from."""
     rounds = len(rows[0].samples)
     lines = [
-        "| | import: wall ms | CPU ms | peak MB | modules | import + client: wall ms | CPU ms | peak MB | modules |",
+        "| | import: wall ms | CPU ms | peak MB | modules | + first request: wall ms | CPU ms | peak MB | modules |",
         "|---|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for name in dict.fromkeys(row.peer for row in rows):
@@ -203,25 +219,18 @@ def _seconds(sample: Sample, clock: Clock) -> float:
     return sample.wall if clock == "wall" else sample.cpu
 
 
-def as_json(rows: Sequence[Row], machine: str) -> str:
-    """Every sample, in seconds and bytes."""
-    return json.dumps(
-        {
-            "benchmark": "import",
-            "machine": machine,
-            "rows": [
-                {
-                    "peer": row.peer,
-                    "versions": row.versions,
-                    "step": row.step,
-                    "wall": [sample.wall for sample in row.samples],
-                    "cpu": [sample.cpu for sample in row.samples],
-                    "wall_ratio": ratio(row, rows, "wall"),
-                    "cpu_ratio": ratio(row, rows, "cpu"),
-                    **row.size._asdict(),
-                }
+def figures(rows: Sequence[Row]) -> list[Figure]:
+    """The steps as rows of the common table: milliseconds on the wall."""
+    return [
+        Figure(
+            step,
+            tls=False,
+            samples={
+                row.peer: [sample.wall * 1000 for sample in row.samples]
                 for row in rows
-            ],
-        },
-        indent=2,
-    )
+                if row.step == step and row.peer != "python"
+            },
+            server=None,
+        )
+        for step in STEPS
+    ]

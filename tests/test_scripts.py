@@ -25,8 +25,6 @@ import setup_venv
 import terminal
 import tour
 
-from benchmarks import import_time, machine
-
 ROOT = setup_venv.ROOT
 SCRIPTS = ROOT / "scripts"
 COMMANDS = ("bench", "capture", "demo", "interop", "test")
@@ -454,41 +452,6 @@ def test_the_picture_changes_only_with_what_it_shows(
         "drawn",
     ]
     assert "at last" in picture.read_text()
-
-
-def test_start_up_is_measured() -> None:
-    """Bare Python has a time, a size and a number of modules, for both steps."""
-    rows = import_time.measure({"python": Path(sys.executable)}, 1, lambda text: None)
-
-    assert [row.step for row in rows] == ["import", "client"]
-    assert all(row.samples[0].wall > 0 and row.size.peak > 2**20 and row.size.modules > 10 for row in rows)
-
-
-def test_a_peer_that_does_not_start_says_why() -> None:
-    """The error holds what the interpreter said."""
-    with pytest.raises(RuntimeError, match="No module named 'no_such_module'"):
-        import_time._output(Path(sys.executable), "import no_such_module", {})
-    with pytest.raises(RuntimeError, match="exit code 3"):
-        import_time._time(Path(sys.executable), "raise SystemExit(3)", {})
-
-
-def row(peer: str, step: import_time.Step, *times: tuple[float, float]) -> import_time.Row:
-    """A row with these wall and CPU times."""
-    samples = tuple(import_time.Sample(wall, cpu) for wall, cpu in times)
-    return import_time.Row(peer, f"{peer} 1.0", step, samples, import_time.Size(5 * 2**20, 40))
-
-
-def test_ratios_are_taken_within_a_round() -> None:
-    """The median of the ratios, not the ratio of the medians."""
-    rows = [
-        row("mine", "import", (1, 1), (3, 2), (10, 4)),
-        row("openai", "import", (4, 2), (3, 4), (20, 8)),
-    ]
-
-    assert import_time.ratio(rows[0], rows, "wall") == 0.5
-    assert import_time.ratio(rows[0], rows[:1], "wall") is None
-    assert "| mine 1.0 | 3000 (0.50) | 2000 (0.50) | 5 | 40 |" in import_time.markdown(rows, machine.describe())
-    assert '"wall_ratio": 0.5' in import_time.as_json(rows, "here")
 
 
 def test_examples_are_short() -> None:
