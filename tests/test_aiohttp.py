@@ -247,14 +247,15 @@ async def test_netrc_is_left_alone(http: httpx.AsyncClient, tmp_path: Path) -> N
     assert f"authorization: Bearer {KEY}".encode() in server.requests[0]
 
 
-async def test_proxy(http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     """The proxy of the environment is used, unless the host is excepted."""
     with RawServer(answering(HELLO)) as proxy, RawServer(answering(HELLO)) as direct:
         monkeypatch.setenv("HTTP_PROXY", f"http://user:hush@127.0.0.1:{proxy.port}")
         monkeypatch.setenv("NO_PROXY", "127.0.0.0/8")
-        await http.get("http://a.example/x")
-        await http.get(direct.base_url)
-        await http.get("http://a.example/y")
+        async with httpx.AsyncClient(transport=AiohttpTransport()) as http:
+            await http.get("http://a.example/x")
+            await http.get(direct.base_url)
+            await http.get("http://a.example/y")
 
     assert proxy.requests[0].startswith(b"GET http://a.example/x HTTP/1.1\r\n")
     assert b"Proxy-Authorization: Basic " in proxy.requests[0]
@@ -269,22 +270,22 @@ async def test_proxy(http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -
         ("http://user:hush@127.0.0.1:9", httpx.ProxyError, "127.0.0.1:9"),
     ],
 )
-async def test_bad_proxy(
-    http: httpx.AsyncClient, proxy: str, error: Any, says: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_bad_proxy(proxy: str, error: Any, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy that can't be used is named, without its password."""
     monkeypatch.setenv("HTTP_PROXY", proxy)
-    with pytest.raises(error, match=says) as caught:
-        await http.get("http://a.example")
+    async with httpx.AsyncClient(transport=AiohttpTransport()) as http:
+        with pytest.raises(error, match=says) as caught:
+            await http.get("http://a.example")
     assert "hush" not in str(caught.value)
 
 
-async def test_proxy_that_refuses(http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_proxy_that_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy that opens no tunnel."""
     with RawServer(answering(whole(b"", 407))) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
-        with pytest.raises(httpx.ProxyError, match="407: Whatever"):
-            await http.get("https://a.example")
+        async with httpx.AsyncClient(transport=AiohttpTransport()) as http:
+            with pytest.raises(httpx.ProxyError, match="407: Whatever"):
+                await http.get("https://a.example")
 
 
 # --- Failures --------------------------------------------------------------------------------------------------------

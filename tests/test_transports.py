@@ -20,7 +20,7 @@ import respx
 from conftest import KEY, MESSAGES, MODEL, PROJECT, done, each
 from raw_server import STREAM_HEAD, Peer, RawServer, answering, chunked, head, sending, streaming, whole
 
-from wandb_inference import ConfigurationError
+from wandb_inference import ConfigurationError, Network
 from wandb_inference.testing import Emulator
 from wandb_inference.transports import AsyncHTTPTransport, HTTPTransport
 
@@ -218,15 +218,48 @@ async def test_redirects_and_cookies(http: Any) -> None:
     assert [past.status_code for past in response.history] == [302]
 
 
-async def test_tls(http: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Over TLS too, with the authorities of the environment; elsewhere the certificate does not hold."""
+@pytest.mark.parametrize("told_by", ["environment", "network"])
+async def test_tls(client_of: Callable[..., Any], told_by: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over TLS too, with the authorities of the environment or the network; others' certificates do not hold."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(DATA / "localhost.pem", DATA / "localhost.key")
     with RawServer(answering(HELLO), tls=context) as server:
+        stranger = client_of()
         with pytest.raises(httpx.ConnectError, match="certificate verify failed"):
-            await done(http.get(server.base_url))
-        monkeypatch.setenv("SSL_CERT_FILE", str(DATA / "localhost.pem"))
+            await done(stranger.get(server.base_url))
+        await close(stranger)
+        if told_by == "network":
+            http = client_of(network=Network(verify=DATA / "localhost.pem"))
+        else:
+            monkeypatch.setenv("SSL_CERT_FILE", str(DATA / "localhost.pem"))
+            http = client_of()
         assert (await done(http.get(server.base_url))).text == "hello"
+        await close(http)
+
+
+async def test_proxies(client_of: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy is used where the network names it, or lets the environment name it; else none is."""
+    with RawServer(answering(HELLO)) as proxy, RawServer(answering(HELLO)) as direct:
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+        for network in (None, Network(trust_env=False)):
+            http = client_of(network=network)
+            assert (await done(http.get(direct.base_url))).text == "hello"
+            await close(http)
+        assert not proxy.requests
+        for network in (Network(), Network(proxy=f"http://127.0.0.1:{proxy.port}", trust_env=False)):
+            http = client_of(network=network)
+            assert (await done(http.get("http://a.example/x"))).text == "hello"
+            await close(http)
+
+    assert [request.split(b"\r\n")[0] for request in proxy.requests] == [b"GET http://a.example/x HTTP/1.1"] * 2
+
+
+def test_a_network_that_is_none(client_of: Callable[..., Any]) -> None:
+    """What is no network is refused when the transport is made."""
+    with pytest.raises(ConfigurationError, match="network is of type str"):
+        client_of(network="direct")
 
 
 async def test_the_service(http: Any, emulator: Emulator) -> None:
