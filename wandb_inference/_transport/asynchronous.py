@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Hashable
 from typing import TYPE_CHECKING, cast
 
 from .._config import ApiKey, check_key
@@ -29,6 +28,7 @@ from .outcomes import (
 from .pool import Origin
 from .proxies import proxy_for
 from .routes import is_mocked
+from .runs import Run, current
 
 if TYPE_CHECKING:
     import httpx
@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 class AsyncTransport:
     """Sends requests over connections that are kept open. Made at no cost: connections come with the first request.
 
-    Connections belong to their event loop, so that there is one pool for each loop the client is used in.
+    Connections belong to their event loop, so that there is one pool for each loop, or run of trio, the client is used
+    in. In trio they are httpx's.
 
     Args:
         http_client: A client of the caller's own, used as it is and never closed.
@@ -49,7 +50,7 @@ class AsyncTransport:
     def __init__(self, http_client: httpx.AsyncClient | None = None, max_connections: int = 1000) -> None:
         self._given = http_client
         self._limit = max_connections
-        self._pools: dict[asyncio.AbstractEventLoop, AsyncPool] = {}
+        self._pools: dict[Hashable, AsyncPool] = {}
         self._proxies: dict[Origin, str | None] = {}
         self._closed = False
 
@@ -64,7 +65,7 @@ class AsyncTransport:
         while True:
             if attempt.wait:
                 log_wait(attempt.wait)
-                await asyncio.sleep(attempt.wait)
+                await (await self._own_pool()).run.sleep(attempt.wait)
             outcome = await self._send(attempt.request, key, clocks)
             log_outcome(outcome, attempt.request)
             try:
@@ -76,13 +77,13 @@ class AsyncTransport:
         if self._closed:
             raise closed(is_own=True)
         began = time.monotonic()
+        pool = await self._own_pool()
         try:
-            text = await _ask(key, clocks)
+            text = await _ask(key, clocks, pool.run)
         except NotSentError as error:
             return failure(error, began, clocks)
         if self._closed:
             raise closed(is_own=True)
-        pool = await self._own_pool()
         turn = AsyncTurn(pool)
         try:
             await turn.begin(clocks)
@@ -103,14 +104,14 @@ class AsyncTransport:
         return reply(answer, body, None, began, answered, clocks)
 
     async def _own_pool(self) -> AsyncPool:
-        loop = asyncio.get_running_loop()
-        pool = self._pools.get(loop)
+        here = current()
+        pool = self._pools.get(here)
         # After a fork the connections belong to the parent.
         if pool is None or pool.pid != os.getpid():
             # Connections hold their loop: one that has ended stays as long as they do.
-            for ended in [other for other in list(self._pools) if other.is_closed()]:
+            for ended in [there for there, other in list(self._pools.items()) if other.run.ended]:
                 self._pools.pop(ended, None)
-            pool = self._pools[loop] = AsyncPool(self._limit)
+            pool = self._pools[here] = AsyncPool(self._limit)
             await pool.open()
         return pool
 
@@ -121,19 +122,19 @@ class AsyncTransport:
             if origin not in self._proxies:
                 self._proxies[origin] = proxy_for(origin)
             proxy = self._proxies[origin]
-            if proxy is None and not is_mocked():
+            if proxy is None and pool.run.is_asyncio and not is_mocked():
                 direct = AsyncDirectExchange(pool, request, clocks)
                 await direct.send(wire_of(request, key))
                 return direct
             http = pool.httpx(proxy)
-        exchange = AsyncHttpxExchange(clocks, stream=request.stream)
+        exchange = AsyncHttpxExchange(clocks, stream=request.stream, is_asyncio=pool.run.is_asyncio)
         await exchange.send(http, request, key, proxy, is_own=self.is_own)
         return exchange
 
     async def close(self) -> None:
         """Closes the connections of this event loop; a client of the caller's own stays open."""
         self._closed = True
-        pool = self._pools.pop(asyncio.get_running_loop(), None)
+        pool = self._pools.pop(current(), None)
         if pool is not None and pool.pid == os.getpid():
             await pool.close()
 
@@ -162,6 +163,16 @@ class AsyncTurn:
                 self._held = False
                 self._pool.leave()
 
+    @property
+    def run(self) -> Run:
+        """Where it is waited for."""
+        return self._pool.run
+
+    def abandon(self) -> None:
+        """Closes it from a destructor, which can't wait: a task does it, in the process whose connections they are."""
+        if self._pool.pid == os.getpid():
+            self._pool.run.soon(self.close)
+
 
 async def _whole(exchange: AsyncExchange) -> bytes:
     """The whole body, an error's up to a bound and as far as it comes."""
@@ -180,18 +191,15 @@ async def _whole(exchange: AsyncExchange) -> bytes:
     return b"".join(pieces)
 
 
-async def _ask(key: ApiKey | None, clocks: Clocks) -> str | None:
+async def _ask(key: ApiKey | None, clocks: Clocks, run: Run) -> str | None:
     if not callable(key):
         return key
     answer = key()
     if isinstance(answer, Awaitable):
-        limit = Limit(clocks.deadline, "deadline")
         try:
-            answer = await asyncio.wait_for(answer, limit.left())
-        except (TimeoutError, asyncio.TimeoutError):
-            if limit.due is None or time.monotonic() < limit.due:
-                raise  # the callable's own
-            raise NotSentError from ClockError("deadline")
+            answer = await run.within(answer, Limit(clocks.deadline, "deadline"))
+        except ClockError as error:
+            raise NotSentError from error
     return check_key(answer, "api_key()")
 
 
@@ -210,6 +218,8 @@ class AsyncBody:
         self._clocks = clocks
         self._began = time.monotonic()
         self._stall = clocks.limit("stall")
+        self.is_asyncio = self._turn.run.is_asyncio
+        """Whether a generator over it may be left behind without a warning."""
 
     async def read(self, had_data: bool) -> bytes | Failure:
         """The next bytes; `b""` at the end.
@@ -231,3 +241,7 @@ class AsyncBody:
             drain: Whether only the body's terminator is missing.
         """
         await self._turn.close(drain=drain)
+
+    def abandon(self) -> None:
+        """Gives the connection up, from a destructor."""
+        self._turn.abandon()

@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from .clocks import ClockError, Clocks, Limit
 from .http11 import ProtocolError
 from .outcomes import Answer, NotSentError, closed
+from .pool import DRAIN_BYTES, DRAIN_SECONDS
 
 if TYPE_CHECKING:
     import httpx
 
     from .._core.wire import Request
+
+CLOSE_SECONDS = 1.0
+"""What closing may take under a cancellation, from which it is shielded."""
 
 
 def translated(error: Exception, clocks: Clocks, *, stream: bool, proxy: str | None = None) -> NoReturn:
@@ -116,13 +120,21 @@ class HttpxExchange:
 
 
 class AsyncHttpxExchange:
-    """A request and its answer over an async client."""
+    """A request and its answer over an async client.
+
+    Args:
+        clocks: The call's.
+        stream: Whether a stream was asked for.
+        is_asyncio: Whether a generator may be left behind without a warning.
+    """
 
     answer: Answer
 
-    def __init__(self, clocks: Clocks, *, stream: bool) -> None:
+    def __init__(self, clocks: Clocks, *, stream: bool, is_asyncio: bool = True) -> None:
         self._clocks = clocks
         self._stream = stream
+        self._is_asyncio = is_asyncio
+        self._ended = False
 
     async def send(
         self, http: httpx.AsyncClient, request: Request, key: str | None, proxy: str | None, is_own: bool
@@ -151,12 +163,41 @@ class AsyncHttpxExchange:
         limit = self._clocks.limit("read").earlier(stall)
         with anyio.move_on_after(limit.left()):
             try:
-                return await anext(self._pieces, b"")
+                piece = await anext(self._pieces, b"")
             except Exception as error:
                 translated(error, self._clocks, stream=self._stream)
+            self._ended = not piece
+            return piece
         raise ClockError(limit.clock)
 
     async def close(self, *, drain: bool = False) -> None:
-        """Gives the connection back, or up where bytes are left on it."""
+        """Gives the connection back, or up where bytes are left on it.
+
+        Args:
+            drain: Whether the last event has come, so that only the terminator is missing: it is waited for, shortly.
+        """
+        import anyio
+
+        try:
+            if drain:
+                with anyio.move_on_after(DRAIN_SECONDS):
+                    await self._skip()
+        finally:
+            # Trio cancels a cancelled task again wherever it waits.
+            with anyio.move_on_after(CLOSE_SECONDS, shield=True):
+                if not self._is_asyncio:
+                    # Of each of httpx's generators trio would warn. A read that is cancelled at once ends them all.
+                    with anyio.CancelScope() as scope:
+                        scope.cancel()
+                        await self._skip()
+                with contextlib.suppress(Exception):
+                    await self._response.aclose()
+
+    async def _skip(self) -> None:
+        """Reads on, within a bound."""
+        left = DRAIN_BYTES
         with contextlib.suppress(Exception):
-            await self._response.aclose()
+            while left > 0 and not self._ended:
+                piece = await anext(self._pieces, b"")
+                left -= len(piece)
+                self._ended = not piece
