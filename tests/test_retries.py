@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import threading
 import time
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 from conftest import KEY, PROJECT, ask, done, each
@@ -258,7 +260,7 @@ async def test_stale_connection(kind: Any) -> None:
     with RawServer(once) as server:
         client = kind(api_key=KEY, project=PROJECT, base_url=server.base_url, max_retries=0)
         await ask(client)
-        await asyncio.sleep(0.05)
+        await anyio.sleep(0.05)
         assert (await ask(client)).text == "Hi"
         await done(client.close())
 
@@ -283,4 +285,5 @@ async def test_no_attempt_is_lost(kind: Any) -> None:
         (503, "answered"),
         (200, "answered"),
     ]
-    assert "before the body did" in attempts[0].error
+    # By h11 itself, and by httpx, whose connections those in trio are.
+    assert re.search("before the body did|without sending complete message body", attempts[0].error)

@@ -55,12 +55,19 @@ def _clock(names: set[str], clocks: Clocks, *, stream: bool) -> Any:
 
 
 def arguments(request: Request, key: str | None, clocks: Clocks) -> dict[str, Any]:
-    """What `build_request` takes."""
+    """What `build_request` takes.
+
+    Raises:
+        NotSentError: The deadline is over.
+    """
     headers = request.headers
     if key is not None:
         headers = {**headers, "authorization": f"Bearer {key}"}
     connect, read, stall, _ = clocks.timeouts
-    left = Limit(clocks.deadline, "deadline").left()
+    try:
+        left = Limit(clocks.deadline, "deadline").left()
+    except ClockError as error:
+        raise NotSentError from error
     steps = [connect, _least(read, stall if request.stream else None), read, None]
     return {
         "method": request.method,
@@ -142,11 +149,10 @@ class AsyncHttpxExchange:
         """Sends the request, and waits for the head of the answer."""
         import anyio
 
+        given = arguments(request, key, self._clocks)
         with anyio.move_on_after(Limit(self._clocks.deadline, "deadline").left()):
             try:
-                self._response = await http.send(
-                    http.build_request(**arguments(request, key, self._clocks)), stream=True, follow_redirects=False
-                )
+                self._response = await http.send(http.build_request(**given), stream=True, follow_redirects=False)
             except Exception as error:
                 if http.is_closed:
                     raise closed(is_own) from None
