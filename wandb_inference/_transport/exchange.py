@@ -47,7 +47,8 @@ class Pool:
     """Turns and connections, for any number of threads."""
 
     def __init__(self, limit: int) -> None:
-        self._lock = threading.Lock()
+        # One that its holder may take again: the garbage collector may come at any line, and with it the end of a stream.
+        self._lock = threading.RLock()
         self._turns: Turns[_Waiter] = Turns(limit)
         self._idle: Idle[Connection] = Idle(limit)
 
