@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from .clocks import ClockError, Limit
 from .connection import tune
@@ -56,6 +56,9 @@ class AsyncConnection(asyncio.Protocol):
         """A new connection; the limit holds for name look-up, TCP and TLS together."""
         loop = asyncio.get_running_loop()
         context = shared_context() if origin.scheme == "https" else None
+        # An address needs no race, whose losers take a while to go; uvloop knows none.
+        races = not is_address(origin.host) and isinstance(loop, asyncio.BaseEventLoop)
+        race: dict[str, Any] = {"happy_eyeballs_delay": 0.25} if races else {}
         connecting = loop.create_task(
             loop.create_connection(
                 lambda: cls(loop),
@@ -63,8 +66,7 @@ class AsyncConnection(asyncio.Protocol):
                 origin.port,
                 ssl=context,
                 server_hostname=origin.host if context else None,
-                # An address needs no race, whose losers take a while to go.
-                happy_eyeballs_delay=None if is_address(origin.host) else 0.25,
+                **race,
             )
         )
         try:

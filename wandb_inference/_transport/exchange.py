@@ -47,7 +47,7 @@ class Pool:
     """Turns and connections, for any number of threads."""
 
     def __init__(self, limit: int) -> None:
-        # One that its holder may take again: the garbage collector may come at any line, and with it the end of a stream.
+        # One that its holder may take again: the garbage collector comes at any line, and ends forgotten streams.
         self._lock = threading.RLock()
         self._turns: Turns[_Waiter] = Turns(limit)
         self._idle: Idle[Connection] = Idle(limit)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -26,6 +25,7 @@ class TrioRun:
     def __init__(self, lowlevel: Any) -> None:
         self._lowlevel = lowlevel
         self._token = lowlevel.current_trio_token()
+        self._late: list[Callable[[], object]] = []
 
     @property
     def ended(self) -> bool:
@@ -50,8 +50,11 @@ class TrioRun:
         """Has a task do what a destructor can't wait for, unless the run is over."""
 
         def start() -> None:
-            with contextlib.suppress(RuntimeError):  # the run ends in this very moment, and closes all there is
+            try:
                 self._lowlevel.spawn_system_task(function)
+            except RuntimeError:
+                # The run ends in this very moment, and closes every generator there is, without a warning if it's held.
+                self._late.append(function)
 
         self._call(start)
 
