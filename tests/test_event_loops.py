@@ -6,7 +6,7 @@ import asyncio
 import gc
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -509,6 +509,28 @@ def test_stream_that_outlives_its_run() -> None:
                 break
 
         run("trio", leave)
+        assert server.left.wait(5)
+
+
+def test_left_in_the_last_moment() -> None:
+    """A stream that is dropped while its run of trio ends is closed by that end, without a second warning."""
+    with RawServer(watched) as server:
+        client = AsyncClient(**settings(server))
+
+        async def last(stream: Any) -> AsyncIterator[None]:
+            try:
+                yield
+            finally:
+                stream._abandon()  # trio takes no new tasks any more
+
+        async def main() -> None:
+            stream = await ask(client, stream=True)
+            await anext(stream)
+            held.append(last(stream))
+            await anext(held[0])
+
+        held: list[AsyncIterator[None]] = []
+        run("trio", main)
         assert server.left.wait(5)
 
 

@@ -213,6 +213,27 @@ async def test_fork_under_a_loop(emulator: Emulator) -> None:
     assert emulator.connections == 3
 
 
+async def test_stream_dropped_in_a_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child that drops a stream of its parent warns, and leaves the connection to the parent."""
+
+    def script(peer: Peer) -> None:
+        peer.request()
+        peer.send(STREAM_HEAD, *chunked(b'data: {"choices": [{"delta": {"content": "Hi"}}]}\n\n', end=False))
+        if peer.wait_for_end():
+            peer.server.left.set()
+
+    with RawServer(script) as server:
+        async with AsyncClient(**settings(server)) as client:
+            stream = await ask(client, stream=True)
+            await anext(stream)
+            with monkeypatch.context() as patch, pytest.warns(ResourceWarning, match="left open"):
+                patch.setattr(os, "getpid", lambda: -1)
+                del stream
+            await asyncio.sleep(0.05)
+            assert not server.left.is_set()
+        assert await asyncio.to_thread(server.left.wait, 5)
+
+
 def answers(client: Any) -> tuple[str, str]:
     """A whole and a streamed answer of either kind of client, for another process."""
 

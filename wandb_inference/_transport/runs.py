@@ -85,11 +85,13 @@ def _trio() -> Any:
     # Where nobody has imported trio, no task can be one of its. A loop of asyncio may run beside it all the same, or
     # host it (trio's guest mode): only trio knows.
     lowlevel = getattr(sys.modules.get("trio"), "lowlevel", None)
-    if lowlevel is not None:
-        with contextlib.suppress(RuntimeError):
-            lowlevel.current_task()
-            return lowlevel
-    return None
+    if lowlevel is None:
+        return None
+    try:
+        lowlevel.current_task()
+    except RuntimeError:
+        return None
+    return lowlevel
 
 
 class AsyncioRun:
