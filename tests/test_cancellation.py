@@ -33,9 +33,9 @@ LIMIT = 5
 pytestmark = pytest.mark.filterwarnings("ignore:Async generator 'httpx._content:ResourceWarning")
 
 BATCHES = {
-    "asyncio": (("asyncio", {"use_uvloop": False}), 15),
-    "uvloop": (("asyncio", {"use_uvloop": True}), 15),
-    "trio": (("trio", {}), 4),
+    "asyncio": (("asyncio", {"use_uvloop": False}), 9),
+    "uvloop": (("asyncio", {"use_uvloop": True}), 9),
+    "trio": (("trio", {}), 3),
 }
 """Each library, and how many batches of 20 calls are cancelled there in each phase."""
 
