@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
 from pathlib import Path
@@ -21,10 +22,22 @@ MODEL = "meta-llama/Llama-3.1-8B-Instruct"
 MESSAGES = [{"role": "user", "content": "Hello"}]
 
 
+IN_TRIO = ("test_client", "test_retries", "test_streaming")
+"""Modules whose async tests run in trio as well."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Runs each test of both clients twice, and a third time in trio where the module says so."""
+    if "way" in metafunc.fixturenames:
+        trio = metafunc.module.__name__ in IN_TRIO and inspect.iscoroutinefunction(metafunc.function)
+        metafunc.parametrize("way", ["sync", "async", "trio"] if trio else ["sync", "async"], scope="function")
+
+
 @pytest.fixture
-def anyio_backend() -> str:
-    """The async client runs on asyncio."""
-    return "asyncio"
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    """The async client runs on asyncio, unless the test says otherwise."""
+    way = request.getfixturevalue("way") if "way" in request.fixturenames else "async"
+    return "trio" if way == "trio" else "asyncio"
 
 
 @pytest.fixture(autouse=True)
@@ -44,10 +57,10 @@ def emulator() -> Iterator[Emulator]:
         yield emulator
 
 
-@pytest.fixture(params=[Client, AsyncClient], ids=["sync", "async"])
-def kind(request: pytest.FixtureRequest) -> Any:
+@pytest.fixture
+def kind(way: str) -> Any:
     """The blocking client's class, then the async one's."""
-    return request.param
+    return Client if way == "sync" else AsyncClient
 
 
 @pytest.fixture

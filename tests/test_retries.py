@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import time
 from typing import Any
@@ -211,4 +212,5 @@ async def test_no_attempt_is_lost(kind: Any) -> None:
         (503, "answered"),
         (200, "answered"),
     ]
-    assert "before the body did" in attempts[0].error
+    # By h11 itself, and by httpx, whose connections those in trio are.
+    assert re.search("before the body did|without sending complete message body", attempts[0].error)

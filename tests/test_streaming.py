@@ -10,6 +10,7 @@ import threading
 import zlib
 from typing import Any
 
+import anyio.to_thread
 import pytest
 from conftest import KEY, MESSAGES, MODEL, PROJECT, ask, done, each, texts
 from raw_server import STREAM_HEAD, Peer, RawServer, chunked, head, sending, streaming, whole
@@ -358,7 +359,7 @@ def watched(peer: Peer) -> None:
 
 async def is_left(server: RawServer) -> bool:
     """Whether the client closes its connection."""
-    return await asyncio.to_thread(server.left.wait, 5)
+    return await anyio.to_thread.run_sync(server.left.wait, 5)
 
 
 async def test_break(connect: Any) -> None:

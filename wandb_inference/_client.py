@@ -150,7 +150,7 @@ class Client(Configured):
 
 
 class AsyncClient(Configured):
-    """A client of W&B Inference for asyncio. Cheap to make, dear to throw away.
+    """A client of W&B Inference for asyncio and trio. Cheap to make, dear to throw away.
 
     What is not given is looked up once, here: see the README's table of configuration. A key or project that is found
     nowhere is an error at the first call, not here.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import warnings
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from typing_extensions import Self
 
@@ -140,7 +140,7 @@ class AsyncStream(Generic[T]):
         self._clocks = clocks
         self._state = StreamState(call, reply)
         self._body: AsyncBody | None = AsyncBody(reply, call.request, clocks)
-        self._loop = asyncio.get_running_loop()
+        self._is_asyncio = self._body.is_asyncio
 
     @property
     def text(self) -> str:
@@ -157,9 +157,12 @@ class AsyncStream(Generic[T]):
         """Request id, headers, attempts and timings so far."""
         return self._state.meta
 
-    async def __aiter__(self) -> AsyncIterator[T]:
-        # A generator of its own for each loop: when a `break` leaves the loop, asyncio closes it, and the stream too.
+    def __aiter__(self) -> AsyncIterator[T]:
         self._state.check_open()
+        return self._chunks() if self._is_asyncio else _Loop(self.__anext__, self._abandon)
+
+    async def _chunks(self) -> AsyncIterator[T]:
+        # A generator of its own for each loop: when a `break` leaves the loop, asyncio closes it, and the stream too.
         try:
             while True:
                 for chunk in self._state.arrived:
@@ -209,6 +212,15 @@ class AsyncStream(Generic[T]):
         finally:
             await tell_async(self._state.ended(error), error)
 
+    def _abandon(self) -> None:
+        """Closes it from a destructor: that can't wait, so that a task does, whatever thread this is."""
+        body, self._body = self._body, None
+        if body is not None:
+            self._state.close(self._clocks.elapsed)
+            notices = self._state.ended()
+            if not body.soon(partial(_left, body, notices)):
+                tell(notices)
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -218,17 +230,9 @@ class AsyncStream(Generic[T]):
         await self.close()
 
     def __del__(self) -> None:
-        body: AsyncBody | None = getattr(self, "_body", None)
-        if body is None:
-            return
-        self._state.close(self._clocks.elapsed)
-        notices = self._state.ended()
-        if self._loop.is_running():
-            # Closing waits, and a destructor can't: the loop does it, from whatever thread this is.
-            self._loop.call_soon_threadsafe(lambda: self._loop.create_task(_left(body, notices)))
-        else:
-            tell(notices)
-        warnings.warn(_UNCLOSED, ResourceWarning, stacklevel=2, source=self)
+        if getattr(self, "_body", None) is not None:
+            self._abandon()  # before the warning, which may be an error
+            warnings.warn(_UNCLOSED, ResourceWarning, stacklevel=2, source=self)
 
 
 async def _left(body: AsyncBody, notices: Notices) -> None:
@@ -237,3 +241,17 @@ async def _left(body: AsyncBody, notices: Notices) -> None:
         await body.close()
     finally:
         await tell_async(notices)
+
+
+class _Loop(AsyncIterator[T]):
+    """A loop over a stream in trio, which warns of a generator that a `break` leaves; this closes the stream itself."""
+
+    def __init__(self, take: Callable[[], Coroutine[Any, Any, T]], leave: Callable[[], None]) -> None:
+        self._take = take
+        self._leave = leave
+
+    def __anext__(self) -> Coroutine[Any, Any, T]:
+        return self._take()
+
+    def __del__(self) -> None:
+        self._leave()

@@ -59,7 +59,7 @@ def test_nothing_is_left_behind():
         with Emulator():
             pass
 
-    assert threading.active_count() == before
+    assert threading.active_count() <= before
 
 
 def test_stopping_with_open_connections():

@@ -17,7 +17,7 @@ import pytest
 
 from wandb_inference import Network
 from wandb_inference._core.wire import Timeouts
-from wandb_inference._transport import async_connection, async_exchange, bridge, connection, exchange, routes, tls
+from wandb_inference._transport import async_connection, async_exchange, bridge, connection, exchange, routes, runs, tls
 from wandb_inference._transport.clocks import ClockError, Clocks, Limit
 from wandb_inference._transport.http11 import ProtocolError
 from wandb_inference._transport.outcomes import Answer, NotSentError, chain, target_of, why, without_key
@@ -190,10 +190,11 @@ def test_a_place_given_and_given_up_at_once() -> None:
     """A deadline that rings when the turn has come already changes nothing."""
 
     async def run() -> None:
-        waiter = async_exchange._Waiter(asyncio.get_running_loop())
-        waiter.called.set_result(None)
-        async_exchange._give_up(waiter)
+        waiter = runs._AsyncioWaiter(asyncio.get_running_loop())
+        waiter.call()
+        waiter._give_up()
         assert waiter.gone
+        assert await waiter.wait(0)
 
     asyncio.run(run())
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from .._network import DEFAULT
@@ -17,6 +16,7 @@ from .dialing import Dialer
 from .http11 import Head, ProtocolError, ResponseReader
 from .outcomes import ERRORS, Answer, NotSentError, joined
 from .pool import DRAIN_BYTES, DRAIN_SECONDS, Idle, Origin, Turns
+from .runs import Run, Waiter, current_run
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable
@@ -38,45 +38,24 @@ class AsyncExchange(Protocol):
         ...
 
 
-class _Waiter:
-    """A task in line."""
-
-    __slots__ = ("called",)
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.called: asyncio.Future[None] = loop.create_future()
-
-    @property
-    def gone(self) -> bool:
-        """Whether the task no longer waits."""
-        return self.called.done()
-
-
 class AsyncPool:
-    """Turns and connections of one event loop."""
+    """Turns and connections of one event loop, or one run of trio: of that in which it is made."""
 
     def __init__(self, limit: int, dialer: Dialer | None = None) -> None:
+        self.run: Run = current_run()
         self.dialer = dialer or Dialer(DEFAULT)
         self._limit = limit
-        self._turns: Turns[_Waiter] = Turns(limit)
+        self._turns: Turns[Waiter] = Turns(limit)
         self._idle: Idle[AsyncConnection] = Idle(limit, self.dialer.network.keepalive_expiry)
         self._busy: set[AsyncConnection] = set()
         self._made: dict[str | None, httpx.AsyncClient] = {}
         self.pid = os.getpid()
-        self._closer = self._close_with_loop()
+        self._closer = _close_with_run(self.run, self._idle, self._busy, self._made)
 
-    async def _close_with_loop(self) -> AsyncGenerator[None, None]:
-        # A suspended async generator is closed by `loop.shutdown_asyncgens()`, which `asyncio.run` calls: the one
-        # moment at which connections of a loop that is about to end can still be closed in it.
-        try:
-            yield
-        finally:
-            self._idle.clear()
-            for connection in self._busy:
-                connection.close()
-            for http in self._made.values():
-                await http.aclose()
-            await asyncio.sleep(0)  # closing takes a turn of the loop
+    def __del__(self) -> None:
+        # Trio warns of a generator that is dropped, where asyncio goes and closes it.
+        if not self.run.is_asyncio and self.pid == os.getpid():
+            self.run.soon(self._closer.aclose)
 
     async def open(self) -> None:
         """Ties the connections to the event loop."""
@@ -94,28 +73,26 @@ class AsyncPool:
             left = Limit(clocks.deadline, "deadline").left()
         except ClockError as error:
             raise NotSentError from error
-        loop = asyncio.get_running_loop()
-        waiter = _Waiter(loop)
+        waiter = self.run.waiter()
         self._turns.wait(waiter)
-        timer = None if left is None else loop.call_later(left, _give_up, waiter)
         began = time.monotonic()
         try:
-            await waiter.called
-        except asyncio.CancelledError:
+            called = await waiter.wait(left)
+        except BaseException:
             # Called and cancelled in the same turn of the loop: the place goes on to the next, or it is lost for ever.
-            if waiter.called.done() and not waiter.called.cancelled() and waiter.called.exception() is None:
+            if waiter.called:
                 self.leave()
             raise
         finally:
             clocks.queued += time.monotonic() - began
-            if timer is not None:
-                timer.cancel()
+        if not called:
+            raise NotSentError from ClockError("deadline")
 
     def leave(self) -> None:
         """Ends a turn."""
         waiter = self._turns.leave()
         if waiter is not None:
-            waiter.called.set_result(None)
+            waiter.call()
 
     def take(self, origin: Origin) -> AsyncConnection | None:
         """A connection that is still good."""
@@ -159,11 +136,21 @@ class AsyncPool:
         return self._made[proxy]
 
 
-def _give_up(waiter: _Waiter) -> None:
-    if not waiter.called.done():
-        error = NotSentError()
-        error.__cause__ = ClockError("deadline")
-        waiter.called.set_exception(error)
+async def _close_with_run(
+    run: Run, idle: Idle[AsyncConnection], busy: set[AsyncConnection], made: Mapping[str | None, httpx.AsyncClient]
+) -> AsyncGenerator[None, None]:
+    # A suspended async generator is closed by `loop.shutdown_asyncgens()`, which `asyncio.run` calls, and by trio where
+    # a run ends: the one moment at which connections of a loop that is about to end can still be closed in it. It
+    # doesn't hold the pool, or neither would go before the garbage collector comes.
+    try:
+        yield
+    finally:
+        idle.clear()
+        for connection in list(busy):
+            connection.close()
+        for http in list(made.values()):
+            await http.aclose()
+        await run.sleep(0)  # closing takes a turn of the loop
 
 
 class AsyncDirectExchange:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary
 
 import anyio
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..types.concurrency import Concurrency
     from .async_exchange import AsyncExchange
     from .asynchronous import AsyncTurn
+    from .runs import Run
 
 
 class AsyncGate:
@@ -100,6 +101,15 @@ class AsyncHeldTurn:
         self._place = place
         self._began = time.monotonic()
         self.exchange: AsyncExchange | None = turn.exchange
+
+    @property
+    def run(self) -> Run:
+        """Where it is waited for."""
+        return self._turn.run
+
+    def soon(self, function: Callable[[], Coroutine[Any, Any, object]]) -> bool:
+        """Whether a task does what a destructor can't wait for."""
+        return self._turn.soon(function)
 
     async def close(self, *, drain: bool = False) -> None:
         """Closes the exchange, ends the turn and gives up the place."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
-from collections.abc import Awaitable
-from typing import TYPE_CHECKING, cast
+from collections.abc import Awaitable, Callable, Coroutine, Hashable
+from typing import TYPE_CHECKING, Any, cast
 
 from .._config import ApiKey, check_key
 from .._core.errors import MAX_ERROR_BODY
@@ -31,6 +30,7 @@ from .outcomes import (
     without_key,
 )
 from .routes import Routes, is_mocked
+from .runs import Run, current
 from .telling import tell_async
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ if TYPE_CHECKING:
 class AsyncTransport:
     """Sends requests over connections that are kept open. Made at no cost: connections come with the first request.
 
-    Connections belong to their event loop, so that there is one pool for each loop the client is used in.
+    Connections belong to their event loop, so that there is one pool for each loop, or run of trio, the client is used
+    in. In trio they are httpx's.
 
     Args:
         http_client: A client of the caller's own, used as it is and never closed.
@@ -58,7 +59,7 @@ class AsyncTransport:
         self._limit = max_connections
         self._routes = Routes(network)
         self._dialer = Dialer(network)
-        self._pools: dict[asyncio.AbstractEventLoop, AsyncPool] = {}
+        self._pools: dict[Hashable, AsyncPool] = {}
         self._is_adaptive = False
         self._closed = False
 
@@ -88,7 +89,7 @@ class AsyncTransport:
                     await tell_async(watch.failed(attempt.wait, journal.error))
                 if attempt.wait:
                     log_wait(attempt.wait)
-                    await asyncio.sleep(attempt.wait)
+                    await (await self.own_pool()).run.sleep(attempt.wait)
                 if watch is not None:
                     await tell_async(watch.sending(attempt, clocks.elapsed))
                 if attempt.request.adaptive:
@@ -115,13 +116,13 @@ class AsyncTransport:
         if self._closed:
             raise closed(is_own=True)
         began = time.monotonic()
+        pool = await self.own_pool()
         try:
-            text = await _ask(key, clocks)
+            text = await _ask(key, clocks, pool.run)
         except NotSentError as error:
             return failure(error, began, clocks)
         if self._closed:
             raise closed(is_own=True)
-        pool = await self.own_pool()
         answered = began
         turn = AsyncTurn(pool)
         try:
@@ -156,15 +157,15 @@ class AsyncTransport:
             return {}
 
     async def own_pool(self) -> AsyncPool:
-        """Turns and connections of this event loop."""
-        loop = asyncio.get_running_loop()
-        pool = self._pools.get(loop)
+        """Turns and connections of this event loop, or this run of trio."""
+        here = current()
+        pool = self._pools.get(here)
         # After a fork the connections belong to the parent.
         if pool is None or pool.pid != os.getpid():
             # Connections hold their loop: one that has ended stays as long as they do.
-            for ended in [other for other in list(self._pools) if other.is_closed()]:
+            for ended in [there for there, other in list(self._pools.items()) if other.run.ended]:
                 self._pools.pop(ended, None)
-            pool = self._pools[loop] = AsyncPool(self._limit, self._dialer)
+            pool = self._pools[here] = AsyncPool(self._limit, self._dialer)
             await pool.open()
         return pool
 
@@ -173,20 +174,20 @@ class AsyncTransport:
         if http is None:
             origin = target_of(request.url).origin
             way = self._routes.to(origin)
-            if way.direct and not is_mocked():
+            if way.direct and pool.run.is_asyncio and not is_mocked():
                 direct = AsyncDirectExchange(pool, origin, request.method, clocks)
                 await direct.send(wire_of(request, key))
                 return direct
             proxy = way.proxy
             http = pool.httpx(proxy)
-        exchange = AsyncHttpxExchange(clocks, stream=request.stream)
+        exchange = AsyncHttpxExchange(clocks, stream=request.stream, is_asyncio=pool.run.is_asyncio)
         await exchange.send(http, request, key, proxy, is_own=self.is_own)
         return exchange
 
     async def close(self) -> None:
         """Closes the connections of this event loop; a client of the caller's own stays open."""
         self._closed = True
-        pool = self._pools.pop(asyncio.get_running_loop(), None)
+        pool = self._pools.pop(current(), None)
         if pool is not None and pool.pid == os.getpid():
             await pool.close()
 
@@ -219,6 +220,15 @@ class AsyncTurn:
                 self._held = False
                 self._pool.leave()
 
+    @property
+    def run(self) -> Run:
+        """Where it is waited for."""
+        return self._pool.run
+
+    def soon(self, function: Callable[[], Coroutine[Any, Any, object]]) -> bool:
+        """Whether a task does what a destructor can't wait for: not after a fork, to the parent's connections."""
+        return self._pool.pid == os.getpid() and self._pool.run.soon(function)
+
 
 async def _whole(exchange: AsyncExchange) -> bytes:
     """The whole body, an error's up to a bound and as far as it comes."""
@@ -237,18 +247,15 @@ async def _whole(exchange: AsyncExchange) -> bytes:
     return b"".join(pieces)
 
 
-async def _ask(key: ApiKey | None, clocks: Clocks) -> str | None:
+async def _ask(key: ApiKey | None, clocks: Clocks, run: Run) -> str | None:
     if not callable(key):
         return key
     answer = key()
     if isinstance(answer, Awaitable):
-        limit = Limit(clocks.deadline, "deadline")
         try:
-            answer = await asyncio.wait_for(answer, limit.left())
-        except (TimeoutError, asyncio.TimeoutError):
-            if limit.due is None or time.monotonic() < limit.due:
-                raise  # the callable's own
-            raise NotSentError from ClockError("deadline")
+            answer = await run.within(answer, Limit(clocks.deadline, "deadline"))
+        except ClockError as error:
+            raise NotSentError from error
     return check_key(answer, "api_key()")
 
 
@@ -267,6 +274,8 @@ class AsyncBody:
         self._clocks = clocks
         self._began = time.monotonic()
         self._stall = clocks.limit("stall")
+        self.is_asyncio = self._turn.run.is_asyncio
+        """Whether a generator over it may be left behind without a warning."""
 
     async def read(self, had_data: bool) -> bytes | Failure:
         """The next bytes; `b""` at the end.
@@ -288,3 +297,7 @@ class AsyncBody:
             drain: Whether only the body's terminator is missing.
         """
         await self._turn.close(drain=drain)
+
+    def soon(self, function: Callable[[], Coroutine[Any, Any, object]]) -> bool:
+        """Whether a task does what a destructor can't wait for."""
+        return self._turn.soon(function)

@@ -186,7 +186,7 @@ class Transport:
         self._closed = True
         if self._pid == os.getpid():
             self._pool.clear()
-            for http in self._made.values():
+            for http in list(self._made.values()):  # other threads may add to them
                 http.close()
 
     def __del__(self) -> None:

@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from .clocks import ClockError, Clocks, Limit
 from .http11 import ProtocolError
 from .outcomes import Answer, NotSentError, closed
+from .pool import DRAIN_BYTES, DRAIN_SECONDS
 
 if TYPE_CHECKING:
     import httpx
 
     from .._core.wire import Request
+
+CLOSE_SECONDS = 1.0
+"""What closing may take under a cancellation, from which it is shielded."""
 
 
 def translated(error: Exception, clocks: Clocks, *, stream: bool, proxy: str | None = None) -> NoReturn:
@@ -51,12 +55,19 @@ def _clock(names: set[str], clocks: Clocks, *, stream: bool) -> Any:
 
 
 def arguments(request: Request, key: str | None, clocks: Clocks) -> dict[str, Any]:
-    """What `build_request` takes."""
+    """What `build_request` takes.
+
+    Raises:
+        NotSentError: The deadline is over.
+    """
     headers = request.headers
     if key is not None:
         headers = {**headers, "authorization": f"Bearer {key}"}
     connect, read, stall, _ = clocks.timeouts
-    left = Limit(clocks.deadline, "deadline").left()
+    try:
+        left = Limit(clocks.deadline, "deadline").left()
+    except ClockError as error:
+        raise NotSentError from error
     steps = [connect, _least(read, stall if request.stream else None), read, None]
     return {
         "method": request.method,
@@ -116,14 +127,38 @@ class HttpxExchange:
         self._response.close()
 
 
+class _Dialling:
+    """Closes the connection of a TLS handshake that is cancelled: httpcore 1.0 leaves it to the garbage collector.
+
+    It is told by httpcore's extension `trace`.
+    """
+
+    def __init__(self) -> None:
+        self._connection: Any = None
+
+    async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
+        if event.endswith((".connect_tcp.complete", ".connect_unix_socket.complete")):
+            self._connection = info["return_value"]
+        elif event.endswith(".start_tls.failed") and self._connection is not None:
+            await self._connection.aclose()
+
+
 class AsyncHttpxExchange:
-    """A request and its answer over an async client."""
+    """A request and its answer over an async client.
+
+    Args:
+        clocks: The call's.
+        stream: Whether a stream was asked for.
+        is_asyncio: Whether a generator may be left behind without a warning.
+    """
 
     answer: Answer
 
-    def __init__(self, clocks: Clocks, *, stream: bool) -> None:
+    def __init__(self, clocks: Clocks, *, stream: bool, is_asyncio: bool = True) -> None:
         self._clocks = clocks
         self._stream = stream
+        self._is_asyncio = is_asyncio
+        self._ended = False
 
     async def send(
         self, http: httpx.AsyncClient, request: Request, key: str | None, proxy: str | None, is_own: bool
@@ -131,11 +166,12 @@ class AsyncHttpxExchange:
         """Sends the request, and waits for the head of the answer."""
         import anyio
 
+        given = arguments(request, key, self._clocks)
+        if is_own:
+            given["extensions"] = {"trace": _Dialling()}
         with anyio.move_on_after(Limit(self._clocks.deadline, "deadline").left()):
             try:
-                self._response = await http.send(
-                    http.build_request(**arguments(request, key, self._clocks)), stream=True, follow_redirects=False
-                )
+                self._response = await http.send(http.build_request(**given), stream=True, follow_redirects=False)
             except Exception as error:
                 if http.is_closed:
                     raise closed(is_own) from None
@@ -152,12 +188,41 @@ class AsyncHttpxExchange:
         limit = self._clocks.limit("read").earlier(stall)
         with anyio.move_on_after(limit.left()):
             try:
-                return await anext(self._pieces, b"")
+                piece = await anext(self._pieces, b"")
             except Exception as error:
                 translated(error, self._clocks, stream=self._stream)
+            self._ended = not piece
+            return piece
         raise ClockError(limit.clock)
 
     async def close(self, *, drain: bool = False) -> None:
-        """Gives the connection back, or up where bytes are left on it."""
+        """Gives the connection back, or up where bytes are left on it.
+
+        Args:
+            drain: Whether the last event has come, so that only the terminator is missing: it is waited for, shortly.
+        """
+        import anyio
+
+        try:
+            if drain:
+                with anyio.move_on_after(DRAIN_SECONDS):
+                    await self._skip()
+        finally:
+            # Trio cancels a cancelled task again wherever it waits.
+            with anyio.move_on_after(CLOSE_SECONDS, shield=True):
+                if not self._is_asyncio:
+                    # Of each of httpx's generators trio would warn. A read that is cancelled at once ends them all.
+                    with anyio.CancelScope() as scope:
+                        scope.cancel()
+                        await self._skip()
+                with contextlib.suppress(Exception):
+                    await self._response.aclose()
+
+    async def _skip(self) -> None:
+        """Reads on, within a bound."""
+        left = DRAIN_BYTES
         with contextlib.suppress(Exception):
-            await self._response.aclose()
+            while left > 0 and not self._ended:
+                piece = await anext(self._pieces, b"")
+                left -= len(piece)
+                self._ended = not piece

@@ -51,7 +51,8 @@ class Pool:
 
     def __init__(self, limit: int, dialer: Dialer | None = None) -> None:
         self.dialer = dialer or Dialer(DEFAULT)
-        self._lock = threading.Lock()
+        # One that its holder may take again: the garbage collector comes at any line, and ends forgotten streams.
+        self._lock = threading.RLock()
         self._turns: Turns[_Waiter] = Turns(limit)
         self._idle: Idle[Connection] = Idle(limit, self.dialer.network.keepalive_expiry)
 

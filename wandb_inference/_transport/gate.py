@@ -27,7 +27,7 @@ class Gate:
     """Places for the calls of any number of threads."""
 
     def __init__(self, most: int) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # as in `Pool`
         self._lanes: Lanes[threading.Event] = Lanes(most)
         self.pid = os.getpid()
 

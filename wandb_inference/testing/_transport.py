@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import Literal, cast
 
+import anyio
+import anyio.lowlevel
 import httpx
 
 from ._plan import FOREVER, Break, Pause, Send, Step
@@ -50,9 +51,9 @@ class EmulatorTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         """The emulator's answer; its body is played as it is read."""
         exchange = self._service.begin(_recorded(request, await request.aread()))
         try:
-            await asyncio.sleep(0)  # as on a network, everybody else gets a turn
+            await anyio.lowlevel.checkpoint()  # as on a network, everybody else gets a turn
             for move in _moves(exchange.plan.before, request, _EARLY):
-                await asyncio.sleep(cast("float", move))
+                await anyio.sleep(cast("float", move))
         except BaseException as error:
             exchange.close(_outcome(error))
             raise
@@ -75,10 +76,10 @@ class _Body(httpx.SyncByteStream, httpx.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for move in _moves(self._steps, self._request, _LATE):
             if isinstance(move, bytes):
-                await asyncio.sleep(0)
+                await anyio.lowlevel.checkpoint()
                 yield move
             else:
-                await asyncio.sleep(move)
+                await anyio.sleep(move)
 
     def close(self) -> None:
         # A client that stops at `[DONE]` had everything.

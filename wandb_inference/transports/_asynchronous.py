@@ -25,8 +25,8 @@ class AsyncHTTPTransport(httpx.AsyncBaseTransport):
     connection turns out to have died while it was idle, and not a byte came back, the request is sent again, whatever
     its method, unless its body comes piece by piece.
 
-    Works in several event loops, each with connections of its own, after a fork, and again after
-    `aclose()`.
+    Works in several event loops, each with connections of its own, after a fork, and again after `aclose()`. In trio
+    the connections are httpx's own.
 
     Timeouts are httpx's: `pool` for the turn, `connect` for name look-up, TCP and TLS together. So are errors. There
     are no proxies and no HTTP/2 without a `network`, and of a request's extensions `timeout` and `target` are heeded.
@@ -54,7 +54,7 @@ class AsyncHTTPTransport(httpx.AsyncBaseTransport):
         pool = await self._transport.own_pool()
         origin = origin_of(request)
         way = self._routes.to(origin) if self._routes is not None else None
-        if is_mocked() or (way is not None and not way.direct):
+        if is_mocked() or not pool.run.is_asyncio or (way is not None and not way.direct):
             return await pool.httpx(way and way.proxy).send(request, stream=True)
         outgoing = Outgoing(request)
         steps = Steps(request)
