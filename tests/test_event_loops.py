@@ -26,6 +26,7 @@ from wandb_inference import (
     ServiceUnavailableError,
     acompletion,
 )
+from wandb_inference._transport.async_exchange import AsyncPool
 from wandb_inference.testing import Emulator, Fault, Reply
 
 COMPLETION = b'{"choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}]}'
@@ -566,3 +567,5 @@ def test_neither(emulator: Emulator) -> None:
     coroutine: Any = ask(AsyncClient(**settings(emulator)))
     with pytest.raises(RuntimeError, match="no running event loop"):
         coroutine.send(None)
+    with pytest.raises(RuntimeError, match="no running event loop"):
+        AsyncPool(1)

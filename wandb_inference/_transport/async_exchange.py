@@ -54,8 +54,9 @@ class AsyncPool:
 
     def __del__(self) -> None:
         # Trio warns of a generator that is dropped, where asyncio goes and closes it.
-        if not self.run.is_asyncio and self.pid == os.getpid():
-            self.run.soon(self._closer.aclose)
+        run: Run | None = getattr(self, "run", None)  # none where it was made outside any loop
+        if run is not None and not run.is_asyncio and self.pid == os.getpid():
+            run.soon(self._closer.aclose)
 
     async def open(self) -> None:
         """Ties the connections to the event loop."""
