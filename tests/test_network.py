@@ -205,7 +205,7 @@ def test_systems_with_proxies_of_their_own(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize(
-    ("network", "way"),
+    ("network", "goes"),
     [
         (Network(), (False, "http://env:1")),
         (Network(trust_env=False), (True, None)),
@@ -215,13 +215,13 @@ def test_systems_with_proxies_of_their_own(monkeypatch: pytest.MonkeyPatch) -> N
         (Network(http2=True, trust_env=False), (False, None)),
     ],
 )
-def test_ways(network: Network, way: tuple[bool, str | None], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ways(network: Network, goes: tuple[bool, str | None], monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy that is given comes before the environment's, and a Unix socket needs none."""
     monkeypatch.setenv("ALL_PROXY", "http://env:1")
     routes = Routes(network)
     monkeypatch.setenv("ALL_PROXY", "http://later:1")
 
-    assert routes.to(Origin("https", "a.b", 443)) == way
+    assert routes.to(Origin("https", "a.b", 443)) == goes
 
 
 # --- Contexts --------------------------------------------------------------------------------------------------------

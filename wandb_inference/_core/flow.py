@@ -74,13 +74,14 @@ class Journal:
     ) -> float:
         """Seconds to wait before the next attempt. Raises `error`, which knows of the call, where there is none."""
         self.records.append(record._replace(error=error.message))
-        self.error = self.complete(error)
+        self.complete(error)
         if pause is not None:
             delay = self.policy.comeback(pause, self.refusals, error, self.jitter())
         else:
             delay = None if final else self.policy.delay(self.retries, error, self.jitter())
         if delay is None or (deadline is not None and elapsed + delay >= deadline):
-            raise error
+            raise error  # and not kept: with its traceback it would keep the client's connections, in a circle
+        self.error = error
         if pause is not None:
             self.refusals += 1
         else:
@@ -190,6 +191,7 @@ def stream_flow(
         said = f"{error.message} {error.param}"
         if "stream_options" not in said and "include_usage" not in said:
             raise
+        journal.error = error.with_traceback(None)
     reply = yield from request_flow(plain, journal)
     quirks.no_stream_options = True
     return reply

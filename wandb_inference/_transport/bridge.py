@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from .clocks import ClockError, Clocks, Limit
@@ -127,22 +127,6 @@ class HttpxExchange:
         self._response.close()
 
 
-class _Dialling:
-    """Closes the connection of a TLS handshake that is cancelled: httpcore 1.0 leaves it to the garbage collector.
-
-    It is told by httpcore's extension `trace`.
-    """
-
-    def __init__(self) -> None:
-        self._connection: Any = None
-
-    async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
-        if event.endswith((".connect_tcp.complete", ".connect_unix_socket.complete")):
-            self._connection = info["return_value"]
-        elif event.endswith(".start_tls.failed") and self._connection is not None:
-            await self._connection.aclose()
-
-
 class AsyncHttpxExchange:
     """A request and its answer over an async client.
 
@@ -167,8 +151,6 @@ class AsyncHttpxExchange:
         import anyio
 
         given = arguments(request, key, self._clocks)
-        if is_own:
-            given["extensions"] = {"trace": _Dialling()}
         with anyio.move_on_after(Limit(self._clocks.deadline, "deadline").left()):
             try:
                 self._response = await http.send(http.build_request(**given), stream=True, follow_redirects=False)

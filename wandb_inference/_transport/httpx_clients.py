@@ -42,12 +42,27 @@ def asynchronous(dialer: Dialer, proxy: str | None, limit: int) -> httpx.AsyncCl
     """
 
     async def tune(request: httpx.Request) -> None:
-        async def trace(event: str, info: Mapping[str, Any]) -> None:
-            _tune(dialer, event, info)
-
-        request.extensions["trace"] = trace
+        request.extensions["trace"] = _Dialling(dialer)
 
     return _made(httpx.AsyncClient, httpx.AsyncHTTPTransport, dialer, proxy, limit, tune)
+
+
+class _Dialling:
+    """Watches one connection come about, told by httpcore's extension `trace`.
+
+    It closes that of a TLS handshake that is cancelled: httpcore 1.0 leaves it to the garbage collector.
+    """
+
+    def __init__(self, dialer: Dialer) -> None:
+        self._dialer = dialer
+        self._connection: Any = None
+
+    async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
+        _tune(self._dialer, event, info)
+        if event.endswith((".connect_tcp.complete", ".connect_unix_socket.complete")):
+            self._connection = info["return_value"]
+        elif event.endswith(".start_tls.failed") and self._connection is not None:
+            await self._connection.aclose()
 
 
 def _tune(dialer: Dialer, event: str, info: Mapping[str, Any]) -> None:
