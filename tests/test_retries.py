@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 import socket
 import time
+import weakref
 from typing import Any
 
 import httpx
@@ -40,8 +42,11 @@ async def failed(kind: Any, error: Exception, **settings: Any) -> Any:
     network = Raising(error)
     given = {"api_key": KEY, "project": PROJECT, "base_url": "http://a.invalid/v1", "max_retries": 3, **settings}
     async with httpx.AsyncClient(transport=network) as waiting:
-        with httpx.Client(transport=network) as blocking, pytest.raises(APIError) as caught:
-            await ask(kind(**given, http_client=blocking if kind is Client else waiting))
+        with httpx.Client(transport=network) as blocking:
+            client = kind(**given, http_client=blocking if kind is Client else waiting)
+            with pytest.raises(APIError) as caught:
+                await ask(client)
+            await done(client.close())
     assert caught.value.__cause__ is error
     return caught.value, network.calls
 
@@ -94,6 +99,23 @@ async def test_reasons(kind: Any, error: Exception, says: str) -> None:
     assert isinstance(caught, APIConnectionError)
     assert str(caught).startswith("a.invalid:80: ")
     assert says in caught.message
+
+
+async def test_a_failure_keeps_nothing_alive(kind: Any) -> None:
+    """Error and client are in no circle: without the garbage collector, too, a dropped client is gone."""
+    gc.collect()
+    gc.disable()
+    try:
+        client = kind(api_key=KEY, project=PROJECT, base_url="http://127.0.0.1:9/v1", max_retries=1)
+        client = client.with_options(timeout=5)
+        gone = weakref.ref(client)
+        with pytest.raises(APIConnectionError) as caught:
+            await ask(client)
+        await done(client.close())
+        del client, caught
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from ..exceptions import (
 from .errors import connection_error, status_error
 from .meta import meta_from
 from .retry import RetryPolicy
-from .wire import Attempt, Outcome, Reply, Request, origin
+from .wire import Attempt, Failure, Outcome, Reply, Request, origin
 
 if TYPE_CHECKING:
     from ..exceptions import Outcome as Sent
@@ -80,7 +80,10 @@ class Journal:
         else:
             delay = None if final else self.policy.delay(self.retries, error, self.jitter())
         if delay is None or (deadline is not None and elapsed + delay >= deadline):
-            raise error  # and not kept: with its traceback it would keep the client's connections, in a circle
+            try:
+                raise error
+            finally:
+                del error  # its traceback knows this frame: in a circle they would keep the client's connections
         self.error = error
         if pause is not None:
             self.refusals += 1
@@ -144,11 +147,9 @@ def request_flow(request: Request, journal: Journal, broken: Broken | None = Non
     while True:
         journal.request = request
         outcome = yield Attempt(request, wait)
-        error: APIError
         if isinstance(outcome, Reply):
-            record = AttemptRecord(outcome.status, None, "answered", wait, outcome.seconds, outcome.request_id)
             if outcome.status < 300:
-                journal.records.append(record)
+                journal.records.append(_record(outcome, wait))
                 return outcome
             target = redirect_target(request.url, outcome)
             if target is not None and redirects < MAX_REDIRECTS:
@@ -156,18 +157,28 @@ def request_flow(request: Request, journal: Journal, broken: Broken | None = Non
                 request = request._replace(url=target)
                 wait = 0.0
                 continue
-            error = status_error(outcome, request)
-            final = False
-            pause = outcome.pause
-        else:
-            head = outcome.answer
-            status, request_id = head and head.status, head and head.request_id
-            record = AttemptRecord(status, None, outcome.sent, wait, outcome.seconds, request_id)
-            error = connection_error(outcome, request)
-            final = outcome.permanent
-            pause = None
-        error.meta = meta_from(outcome, (), total=outcome.elapsed)
-        wait = journal.failed(error, record, elapsed=outcome.elapsed, deadline=deadline, final=final, pause=pause)
+        wait = journal.failed(
+            _error(outcome, request),
+            _record(outcome, wait),
+            elapsed=outcome.elapsed,
+            deadline=deadline,
+            final=isinstance(outcome, Failure) and outcome.permanent,
+            pause=outcome.pause if isinstance(outcome, Reply) else None,
+        )
+
+
+def _record(outcome: Outcome, wait: float) -> AttemptRecord:
+    if isinstance(outcome, Reply):
+        return AttemptRecord(outcome.status, None, "answered", wait, outcome.seconds, outcome.request_id)
+    head = outcome.answer
+    status, request_id = head and head.status, head and head.request_id
+    return AttemptRecord(status, None, outcome.sent, wait, outcome.seconds, request_id)
+
+
+def _error(outcome: Outcome, request: Request) -> APIError:
+    error = status_error(outcome, request) if isinstance(outcome, Reply) else connection_error(outcome, request)
+    error.meta = meta_from(outcome, (), total=outcome.elapsed)
+    return error
 
 
 def stream_flow(

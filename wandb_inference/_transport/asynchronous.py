@@ -135,9 +135,11 @@ class AsyncTransport:
                 return reply(answer, b"", turn, began, answered, clocks, hiding(text))
             body = await _whole(exchange)
         except ERRORS as error:
-            lost = failure(error, began, clocks, turn.answer(text), answered)
-            await turn.close()
-            return lost
+            try:
+                # Into no variable: the error's traceback knows this frame, and a circle would keep the connections.
+                return failure(error, began, clocks, turn.answer(text), answered)
+            finally:
+                await turn.close()
         except BaseException:
             await turn.close()
             raise

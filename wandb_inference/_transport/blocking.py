@@ -127,9 +127,11 @@ class Transport:
                 return reply(answer, b"", turn, began, answered, clocks, hiding(text))
             body = _whole(exchange)
         except ERRORS as error:
-            lost = failure(error, began, clocks, turn.answer(text), answered)
-            turn.close()
-            return lost
+            try:
+                # Into no variable: the error's traceback knows this frame, and a circle would keep the connections.
+                return failure(error, began, clocks, turn.answer(text), answered)
+            finally:
+                turn.close()
         except BaseException:
             turn.close()
             raise
