@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import pickle
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ from wandb_inference import (
     ConfigurationError,
     QuotaExceededError,
     ServiceUnavailableError,
+    Stream,
 )
 from wandb_inference._core.adaptive import INITIAL
 from wandb_inference.testing import Emulator, Fault
@@ -199,6 +201,23 @@ async def test_a_stream_keeps_its_place(adaptive: Any, emulator: Emulator) -> No
     emulator.fault(Fault.cut(after_chunks=0))
     assert "".join(await texts(await ask(client, stream=True)))
     assert client.concurrency[MODEL] == Concurrency(INITIAL, 0, 0, 0)
+    await done(client.close())
+
+
+async def test_a_forgotten_stream_gives_its_place_up(adaptive: Any) -> None:
+    """Where the garbage collector ends a stream, the next call gets its place."""
+    client = adaptive()
+    stream = await ask(client, stream=True)
+    await done(next(stream) if isinstance(stream, Stream) else anext(stream))
+    with pytest.warns(ResourceWarning, match="left open"):
+        del stream
+        gc.collect()
+    for _ in range(50):
+        if not client.concurrency[MODEL].in_flight:
+            break
+        await asyncio.sleep(0.01)
+
+    assert client.concurrency[MODEL].in_flight == 0
     await done(client.close())
 
 

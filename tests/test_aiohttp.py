@@ -238,6 +238,27 @@ async def test_decoded_once(http: httpx.AsyncClient) -> None:
         assert (await http.get(server.base_url)).text == "text " * 100
 
 
+async def test_a_stream_left_at_its_end(http: httpx.AsyncClient) -> None:
+    """What comes after `[DONE]` is read within the bound, so that the connection is used again."""
+
+    def trails(peer: Peer) -> None:
+        while True:
+            peer.request()
+            peer.send(STREAM_HEAD + b"".join(chunked(*EVENTS, end=False)))
+            time.sleep(0.05)
+            for piece in chunked(b": bye\n\n"):
+                peer.send(piece)
+
+    with RawServer(trails) as server:
+        for _ in range(2):
+            async with http.stream("GET", server.base_url) as response:
+                async for piece in response.aiter_raw():
+                    if b"[DONE]" in piece:
+                        break
+
+    assert server.connections == 1
+
+
 async def test_netrc_is_left_alone(http: httpx.AsyncClient, tmp_path: Path) -> None:
     """The key of the request is the one that is sent, whatever netrc holds for every host."""
     (tmp_path / ".netrc").write_text("default login user password other")

@@ -101,13 +101,14 @@ async def test_reasons(kind: Any, error: Exception, says: str) -> None:
     assert says in caught.message
 
 
-async def test_a_failure_keeps_nothing_alive(kind: Any) -> None:
+@pytest.mark.parametrize("adaptive", [False, True])
+async def test_a_failure_keeps_nothing_alive(kind: Any, adaptive: bool) -> None:
     """Error and client are in no circle: without the garbage collector, too, a dropped client is gone."""
     gc.collect()
     gc.disable()
     try:
         client = kind(api_key=KEY, project=PROJECT, base_url="http://127.0.0.1:9/v1", max_retries=1)
-        client = client.with_options(timeout=5)
+        client = client.with_options(adaptive_concurrency=adaptive)
         gone = weakref.ref(client)
         with pytest.raises(APIConnectionError) as caught:
             await ask(client)

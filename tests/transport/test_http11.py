@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from wandb_inference._transport import http11
 from wandb_inference._transport.http11 import MAX_HEAD, ProtocolError, ResponseReader, request_bytes
 
 PLAIN = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nHello"
@@ -199,3 +200,15 @@ def test_request() -> None:
         b"POST /v1?x=1 HTTP/1.1\r\nhost: h\r\na: b\r\ncontent-length: 2\r\n\r\n{}"
     )
     assert request_bytes("GET", "/", [], None) == b"GET / HTTP/1.1\r\n\r\n"
+
+
+def test_sizes_are_remembered_within_a_bound(monkeypatch):
+    """Sizes of chunks are kept for the next, and no server can make us keep more and more."""
+    monkeypatch.setattr(http11, "_sizes", {})
+    monkeypatch.setattr(http11, "MAX_SIZES", 3)
+    reader = ResponseReader("GET")
+
+    body = b"".join(b"0" * zeros + b"1\r\na\r\n" for zeros in range(7))
+
+    assert reader.feed(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + body * 2) == b"a" * 14
+    assert len(http11._sizes) == 3

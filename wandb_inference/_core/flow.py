@@ -58,7 +58,7 @@ class Journal:
         self.request: Request | None = None
         """What was sent last."""
         self.error: APIError | None = None
-        """How the last attempt failed."""
+        """How the last attempt failed, for the hooks."""
         self.watch: Watch | None = None
         """What tells the client's hooks of the call, where it has any."""
 
@@ -84,7 +84,8 @@ class Journal:
                 raise error
             finally:
                 del error  # its traceback knows this frame: in a circle they would keep the client's connections
-        self.error = error
+        if self.watch is not None:
+            self.error = error
         if pause is not None:
             self.refusals += 1
         else:

@@ -106,6 +106,8 @@ class AsyncTransport:
                     attempt = flow.send(outcome)
                 except StopIteration as finished:
                     return cast("Reply", finished.value)
+                finally:
+                    del outcome  # what failed knows this frame by its traceback: a circle
         except BaseException as error:
             journal.gave_up(error, clocks.elapsed)
             if watch is not None:

@@ -55,7 +55,10 @@ class Connection:
                 if isinstance(reason, ssl.SSLError) or not isinstance(reason, OSError):
                     raise
                 error = reason
-        raise error or OSError(f"{origin.host} has no address")
+        try:
+            raise error or OSError(f"{origin.host} has no address")
+        finally:
+            del error  # its traceback knows this frame: a circle
 
     @property
     def usable(self) -> bool:

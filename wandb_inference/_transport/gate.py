@@ -54,10 +54,7 @@ class Gate:
         except NotSentError as error:
             return failure(error, began, clocks)
         try:
-            outcome = send(request, key, clocks)
-            if isinstance(outcome, Reply) and outcome.raw is not None:
-                return outcome._replace(raw=HeldTurn(cast("Turn", outcome.raw), place))
-            return place.settle(outcome, request)
+            return _settled(send(request, key, clocks), place, request)
         except BaseException:
             place.leave("unknown")
             raise
@@ -99,6 +96,12 @@ class Gate:
         """The state of each model's window."""
         with self._lock:
             return self._lanes.read(base_url, project)
+
+
+def _settled(outcome: Outcome, place: Place, request: Request) -> Outcome:
+    if isinstance(outcome, Reply) and outcome.raw is not None:
+        return outcome._replace(raw=HeldTurn(cast("Turn", outcome.raw), place))
+    return place.settle(outcome, request)
 
 
 class HeldTurn:

@@ -21,6 +21,9 @@ MAX_HEAD: Final = 100 * 1024
 MAX_INFORMATIONAL: Final = 32
 """Answers of status 1xx before the real one."""
 
+MAX_SIZES: Final = 4096
+"""Sizes of chunks that are remembered, as the texts that told them."""
+
 # Anchored, and with one way only to match anything: a head of 100 KB of spaces takes linear time.
 _HEAD: Final = re.compile(
     rb"HTTP/1\.1 ([2-5][0-9][0-9])(?: [\t\x20-\x7e]*)?\r\n"
@@ -292,7 +295,7 @@ def _size(text: bytes) -> int:
     if not _SIZE.fullmatch(text):
         return 0
     size = int(text, 16)
-    if len(_sizes) < 4096:
+    if len(_sizes) < MAX_SIZES:
         _sizes[text] = size
     return size
 
