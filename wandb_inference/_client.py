@@ -12,12 +12,13 @@ from typing_extensions import Never, Self, Unpack
 from ._client_options import ClientOptions, Configured, changed, new_settings
 from ._core.options import connections, hooked
 from ._network import Network, checked
-from ._transport import AsyncTransport, Transport
+from ._transport import Transport
 from .exceptions import ConfigurationError
 
 if TYPE_CHECKING:
     import httpx
 
+    from ._transport import AsyncTransport
     from .resources.chat import AsyncChat, Chat
     from .resources.models import AsyncModels, Models
     from .types import AttemptEvent, DoneEvent, SendEvent
@@ -63,7 +64,6 @@ class Client(Configured):
         ConfigurationError: A value that can't work.
     """
 
-    _transport_type = Transport
     _transport: Transport
 
     def __init__(
@@ -100,9 +100,12 @@ class Client(Configured):
         )
         hooks = {"before_send": before_send, "on_attempt": on_attempt, "on_done": on_done}
         self._settings = hooked(settings, hooks, blocking=True)
-        self._transport = Transport(
-            _synchronous(http_client), connections(max_connections), checked(network, http_client)
-        )
+        given = _synchronous(http_client)
+        self._transport = self._new_transport(given, connections(max_connections), checked(network, http_client))
+
+    @staticmethod
+    def _new_transport(http_client: Any, limit: int, network: Network) -> Transport:
+        return Transport(http_client, limit, network)
 
     @cached_property
     def chat(self) -> Chat:
@@ -188,7 +191,6 @@ class AsyncClient(Configured):
         ConfigurationError: A value that can't work.
     """
 
-    _transport_type = AsyncTransport
     _transport: AsyncTransport
 
     def __init__(
@@ -225,9 +227,14 @@ class AsyncClient(Configured):
         )
         hooks = {"before_send": before_send, "on_attempt": on_attempt, "on_done": on_done}
         self._settings = hooked(settings, hooks, blocking=False)
-        self._transport = AsyncTransport(
-            _asynchronous(http_client), connections(max_connections), checked(network, http_client)
-        )
+        given = _asynchronous(http_client)
+        self._transport = self._new_transport(given, connections(max_connections), checked(network, http_client))
+
+    @staticmethod
+    def _new_transport(http_client: Any, limit: int, network: Network) -> AsyncTransport:
+        from ._transport import AsyncTransport
+
+        return AsyncTransport(http_client, limit, network)
 
     @cached_property
     def chat(self) -> AsyncChat:

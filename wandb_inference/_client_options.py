@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from typing_extensions import Self, TypedDict
 
@@ -69,9 +69,13 @@ ELSEWHERE = {
 class Configured:
     """What both clients know without waiting."""
 
-    _transport_type: ClassVar[type[Transport] | type[AsyncTransport]]
     _settings: Settings
     _transport: Any
+
+    if TYPE_CHECKING:
+
+        @staticmethod
+        def _new_transport(http_client: Any, limit: int, network: Network) -> Transport | AsyncTransport: ...
 
     @property
     def base_url(self) -> str:
@@ -128,7 +132,7 @@ class Configured:
 
 
 def _restored(cls: type[Any], settings: Settings, limit: int, network: Network) -> Any:
-    return cls._restore(settings, cls._transport_type(None, limit, network))
+    return cls._restore(settings, cls._new_transport(None, limit, network))
 
 
 def new_settings(

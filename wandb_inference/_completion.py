@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from typing_extensions import Unpack
 
@@ -15,11 +15,14 @@ from ._core.build import CHAT_PARAMS, ELSEWHERE, Settings, unexpected_keyword
 from ._core.flow import Quirks
 from ._network import environment
 from ._streaming import AsyncStream, Stream
-from ._transport import AsyncTransport, Transport
+from ._transport import Transport
 from .resources._awaiting import awaited
 from .resources._signature import with_parameters
 from .resources.chat import AsyncCompletions, Completions
 from .types import ChatCompletion, ChatCompletionChunk, ChatParams, MessageParam
+
+if TYPE_CHECKING:
+    from ._transport import AsyncTransport
 
 _quirks: dict[str, Quirks] = {}
 """What servers were found not to take, by base URL."""
@@ -34,6 +37,8 @@ def _transport(environment: tuple[str | None, ...]) -> Transport:
 
 @lru_cache(maxsize=8)
 def _async_transport(environment: tuple[str | None, ...]) -> AsyncTransport:
+    from ._transport import AsyncTransport
+
     return AsyncTransport()
 
 

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from typing_extensions import Self
 
+from . import _transport
 from ._core.stream import StreamState
-from ._transport import AsyncBody, AsyncTransport, Body, Transport
+from ._transport import Body, Transport
 from ._transport.telling import tell, tell_async
 
 if TYPE_CHECKING:
     from ._core.call import ChatCall
     from ._core.hooks import Notices
     from ._core.wire import Reply
+    from ._transport import AsyncBody, AsyncTransport
     from ._transport.clocks import Clocks
     from .types import CompletionUsage, Meta
 
@@ -139,7 +141,7 @@ class AsyncStream(Generic[T]):
         self._transport = transport
         self._clocks = clocks
         self._state = StreamState(call, reply)
-        self._body: AsyncBody | None = AsyncBody(reply, call.request, clocks)
+        self._body: AsyncBody | None = _transport.AsyncBody(reply, call.request, clocks)
         self._is_asyncio = self._body.is_asyncio
 
     @property
@@ -190,7 +192,7 @@ class AsyncStream(Generic[T]):
                     await body.close()
                     reply = await self._transport.run(flow, self._call.key, self._clocks, self._call.journal)
                     state.restart(reply)
-                    self._body = body = AsyncBody(reply, self._call.request, self._clocks)
+                    self._body = body = _transport.AsyncBody(reply, self._call.request, self._clocks)
                 state.take(await body.read(state.had_data), self._clocks.elapsed)
                 return True
         except BaseException as error:

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-import h11
+if TYPE_CHECKING:
+    import h11
 
 MAX_HEAD: Final = 100 * 1024
 """Bytes of a response's head, and of a line that tells a chunk's size. Without a bound a peer could fill the memory."""
@@ -255,6 +256,8 @@ class ResponseReader:
         return body + self._read_unusual(b"") if ended and self.broken is None else body
 
     def _read_unusual(self, data: bytes) -> bytes:
+        import h11  # which a plain answer does without
+
         if self._h11 is None:
             self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
             self._h11.send(h11.Request(method=self._method, target="/", headers=[("host", "h")]))
