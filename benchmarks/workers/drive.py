@@ -39,7 +39,7 @@ def work(row: str, peer: str, url: str) -> Work:
     if kind == "first":
         return blocking.first_chunk(peer, url)
     if kind == "logprobs":
-        return blocking.parsing(url, 3) if peer == "json" else blocking.repeated(peer, url, blocking.caller, 3, 1e3)
+        return blocking.parsing(peer, url, 3)
     return {
         "idle size": memory.idle_size,
         "idle time": memory.idle_time,
