@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import selectors
 import socket
 import ssl
 import threading
 from typing import TYPE_CHECKING, Any
 
 from .clocks import ClockError, Clocks, Limit
+from .secure import SecureSocket
 
 if TYPE_CHECKING:
     from .dialing import Dialer
@@ -25,13 +25,11 @@ WRITE_SIZE = 16 * 1024
 class Connection:
     """One connection. Each step takes its limit, and raises `ClockError` beyond it, `OSError` if it breaks."""
 
-    __slots__ = ("_pid", "_reading", "_socket")
+    __slots__ = ("_pid", "_socket")
 
-    def __init__(self, connected: socket.socket) -> None:
+    def __init__(self, connected: socket.socket | SecureSocket) -> None:
         self._socket = connected
         self._pid = os.getpid()
-        # Not `Lock`: a handler of signals may close what it interrupted.
-        self._reading = threading.RLock() if isinstance(connected, ssl.SSLSocket) else None
 
     @classmethod
     def open(cls, origin: Origin, limit: Limit, dialer: Dialer) -> Connection:
@@ -46,7 +44,10 @@ class Connection:
                 plain.connect(address)
                 if context is None:
                     return cls(plain)
-                return cls(_secured(plain, origin.host, limit, context, dialer))
+                secure = SecureSocket(plain, context, origin.host)
+                secure.shake_hands(limit)
+                dialer.check(secure.tls)
+                return cls(secure)
             except BaseException as reason:
                 plain.close()
                 if isinstance(reason, TimeoutError):
@@ -67,7 +68,7 @@ class Connection:
         try:
             # Through TLS where there is TLS: a session ticket that waits there is none of the peer's words.
             self._socket.recv(1)
-        except (BlockingIOError, ssl.SSLWantReadError):
+        except BlockingIOError:
             return True
         except OSError:
             pass
@@ -87,10 +88,7 @@ class Connection:
         """What has arrived, at least a byte; `b""` at the end."""
         try:
             self._socket.settimeout(limit.left())
-            if self._reading is None:
-                return self._socket.recv(READ_SIZE)
-            with self._reading:
-                return self._socket.recv(READ_SIZE)
+            return self._socket.recv(READ_SIZE)
         except TimeoutError:
             raise ClockError(limit.clock) from None
 
@@ -101,44 +99,11 @@ class Connection:
             return
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        # Not while that thread is still in there: TLS would read on from the number of the closed socket, which may be
-        # that of another connection by then, and take bytes of its answer.
-        with self._reading or contextlib.nullcontext():
-            self._socket.close()
+        self._socket.close()
 
     def close(self) -> None:
         """Closes it at once, without TLS's farewell: that would wait, and after a fork would end the parent's."""
         self._socket.close()
-
-
-def _secured(plain: socket.socket, host: str, limit: Limit, context: ssl.SSLContext, dialer: Dialer) -> ssl.SSLSocket:
-    plain.settimeout(limit.left())
-    is_usual = type(context) is ssl.SSLContext
-    secure = context.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=is_usual)
-    try:
-        if not is_usual:
-            _shake_hands(secure, limit)
-        dialer.check(secure)
-    except BaseException:
-        secure.close()
-        raise
-    return secure
-
-
-def _shake_hands(secure: ssl.SSLSocket, limit: Limit) -> None:
-    """The handshake, step by step.
-
-    truststore's context holds a lock through each: a server that says nothing would stop the handshakes of all other
-    threads, whose clocks could not ring meanwhile.
-    """
-    secure.settimeout(0)
-    with selectors.DefaultSelector() as selector:
-        selector.register(secure, selectors.EVENT_READ)
-        while True:
-            try:
-                return secure.do_handshake()
-            except ssl.SSLWantReadError:
-                selector.select(limit.left())
 
 
 def _addresses(host: str, port: int, limit: Limit) -> list[Any]:
