@@ -20,7 +20,10 @@ APIError                            every failure
 │  │  └─ ConcurrencyLimitError      429: too many requests at the same time
 │  └─ InternalServerError           500 and above
 │     └─ ServiceUnavailableError    503
-└─ APIResponseValidationError       a success that is no answer: HTML, `{"error"}`, no choices
+├─ APIResponseValidationError       a success that is no answer: HTML, `{"error"}`, no choices
+└─ ParseError                       an answer that does not fit the type asked for
+   ├─ LengthFinishReasonError       it was cut at `max_tokens`
+   └─ ContentFilterFinishReasonError  it was cut by a content filter
 ```
 
 No error holds a connection, an API key or an object of the HTTP library (that one is its `__cause__`), so each can be
@@ -48,10 +51,13 @@ __all__ = [
     "ConcurrencyLimitError",
     "ConfigurationError",
     "ConflictError",
+    "ContentFilterFinishReasonError",
     "InternalServerError",
     "InvalidRequestError",
+    "LengthFinishReasonError",
     "ModelNotFoundError",
     "NotFoundError",
+    "ParseError",
     "PermissionDeniedError",
     "QuotaExceededError",
     "RateLimitError",
@@ -84,7 +90,7 @@ class AttemptRecord(NamedTuple):
 
 
 class RequestProblem(NamedTuple):
-    """One thing that is wrong with a request."""
+    """One thing that is wrong with a request, or with an answer that is to be parsed."""
 
     path: str
     """Where: `messages[0].content[1].text`."""
@@ -385,3 +391,67 @@ class APIResponseValidationError(APIError):
         self.request_id = request_id
         self.headers = dict(headers or {})
         self.body = body
+
+
+class ParseError(APIError):
+    """An answer that does not fit the type asked for. It was paid for, and nothing of it is lost.
+
+    Args:
+        message: What does not fit.
+        completion: The answer.
+        text: The text that does not fit.
+        errors: Each single problem.
+        usage: Token counts; the completion's where it is left out.
+        rounds: Every answer, in order, where there was more than one.
+        partial_value: What of the text can be read.
+        hint: What to do about it.
+    """
+
+    completion: ChatCompletion
+    """The answer; with repairs, the last one."""
+    errors: tuple[RequestProblem, ...]
+    """Each single problem: path, value, what was expected; empty where there is no text to look at."""
+    rounds: tuple[ChatCompletion, ...]
+    """Every answer, in order: the first, then one for each repair."""
+    partial_value: Any
+    """What of the text can be read, as plain data, unchecked; `None` where nothing can."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        completion: ChatCompletion,
+        text: str = "",
+        errors: Iterable[RequestProblem] = (),
+        usage: CompletionUsage | None = None,
+        rounds: Iterable[ChatCompletion] = (),
+        partial_value: Any = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.completion = completion
+        self.errors = tuple(errors)
+        self.rounds = tuple(rounds) or (completion,)
+        self.partial_value = partial_value
+        self.meta = completion.meta
+        self.attempts = () if completion.meta is None else completion.meta.attempts
+        self._text = text
+        self._usage = usage or completion.usage
+
+    @property
+    def text(self) -> str:
+        """The text that does not fit."""
+        return self._text
+
+    @property
+    def usage(self) -> CompletionUsage | None:
+        """Token counts of all rounds together."""
+        return self._usage
+
+
+class LengthFinishReasonError(ParseError):
+    """An answer that was cut at `max_tokens`, before it was complete."""
+
+
+class ContentFilterFinishReasonError(ParseError):
+    """An answer that was cut by a content filter."""

@@ -21,7 +21,7 @@ from .flow import Journal, Quirks
 from .names import resolve_model
 from .options import merged_timeouts, retries, switch, timeouts
 from .retry import RetryPolicy
-from .validate import check_request, invalid, message_list, to_json
+from .validate import check_form, check_request, invalid, message_list, to_json
 from .wire import Context, Request, Timeouts
 
 OPTIONS = frozenset(RequestOptions.__annotations__)
@@ -120,6 +120,7 @@ def build_chat(
             )
     if stream is not None and not isinstance(stream, bool):
         raise invalid("stream", stream, "True or False")
+    check_form(params.get("response_format"))
     id = model_id(settings, model)
     body: dict[str, Any] = {"model": id, "messages": message_list(messages)}
     body |= {name: value for name, value in params.items() if value is not None and name not in OPTIONS}

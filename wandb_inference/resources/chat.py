@@ -14,6 +14,7 @@ from ..types import ChatCompletion, ChatCompletionChunk
 from ..types.chat_params import ChatParams
 from ..types.messages import MessageParam
 from ._awaiting import awaited
+from ._parsing import AsyncParsing, Parsing
 from ._signature import with_parameters
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class AsyncChat:
         self.completions = AsyncCompletions(settings, transport)
 
 
-class Completions:
+class Completions(Parsing):
     """Answers to a list of messages."""
 
     def __init__(self, settings: Settings, transport: Transport) -> None:
@@ -90,7 +91,7 @@ class Completions:
         return answer
 
 
-class AsyncCompletions:
+class AsyncCompletions(AsyncParsing):
     """Answers to a list of messages."""
 
     def __init__(self, settings: Settings, transport: AsyncTransport) -> None:
