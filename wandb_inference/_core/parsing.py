@@ -89,7 +89,8 @@ class ParseRounds(Generic[T]):
             ConfigurationError: No key or no project.
             InvalidRequestError: A request that can't be sent as it is.
         """
-        return build_chat(self._settings, "parse", self._model, self._messages, False, self._params)
+        own = ("max_repairs",)
+        return build_chat(self._settings, "parse", self._model, self._messages, False, self._params, own)
 
     def take(self, completion: ChatCompletion) -> ParsedChatCompletion[T] | None:
         """The answer with its value; `None` where the model is to be asked again.
@@ -293,4 +294,4 @@ def repair_messages(error: ParseError) -> list[dict[str, str]]:
     """What is said to the model to have its answer repaired: the answer, and what is wrong with it."""
     wrong = "\n".join(f"- {_said(problem)}" for problem in error.errors[:_TOLD])
     asked = f"Your answer does not fit the JSON schema:\n{wrong}\nAnswer again, with the whole corrected JSON alone."
-    return [{"role": "assistant", "content": error.text}, {"role": "user", "content": asked}]
+    return [{"role": "assistant", "content": error.text or ""}, {"role": "user", "content": asked}]

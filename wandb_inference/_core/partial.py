@@ -23,7 +23,11 @@ RATE = 64
 
 _START_BUDGET = 4096
 
+_DEEPEST = 200
+"""Objects and arrays inside each other at most: pydantic reads no more either."""
+
 _OPENING = re.compile(r"[{\[]")
+_BRACE = re.compile(r"\{")
 _QUOTE = re.compile(r'["\\]')
 _DELIMITER = re.compile(r'[\s,:"{}\[\]]')
 _CLOSING = {"{": "}", "[": "]"}
@@ -128,13 +132,17 @@ class PartialJson(Generic[T]):
     Args:
         shape: What the text may hold; without one, any JSON, shown as plain data.
         final: Reads the whole when it is complete.
+        bare: What it may hold instead, where it is a list.
     """
 
-    def __init__(self, shape: Shape | None = None, final: Callable[[str], T] | None = None) -> None:
+    def __init__(
+        self, shape: Shape | None = None, final: Callable[[str], T] | None = None, bare: Shape | None = None
+    ) -> None:
         self._shape = shape
+        self._bare = bare
         self._plain = shape is None
         self._final = final
-        self._opening = _OPENING if shape is None else re.compile(r"\{")
+        self._opening = _OPENING if shape is None or bare is not None else _BRACE
         self._buffer = io.StringIO()
         self._length = 0
         self._rest = ""
@@ -213,7 +221,8 @@ class PartialJson(Generic[T]):
             if opening is None:
                 return len(text)
             at = opening.start()
-            self._stack.append(_Frame(text[at], base + at, self._shape, plain=self._plain))
+            shape = self._bare if text[at] == "[" else self._shape
+            self._stack.append(_Frame(text[at], base + at, shape, plain=self._plain))
             return at + 1
         frame, sign = self._stack[-1], text[at]
         if sign in ",:" or sign.isspace():
@@ -225,7 +234,7 @@ class PartialJson(Generic[T]):
                 self._over = True
             return at + 1
         is_key = frame.is_object and frame.key is None
-        if is_key and sign != '"':
+        if (is_key and sign != '"') or (sign in "{[" and len(self._stack) == _DEEPEST):
             self._over = True
         elif sign in "{[":
             self._stack.append(_Frame(sign, base + at, frame.child(), plain=self._plain))

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import is_dataclass
 from functools import lru_cache
+from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -14,7 +15,7 @@ from pydantic.errors import PydanticUserError
 from pydantic.json_schema import GenerateJsonSchema
 
 from .partial import PartialJson
-from .shapes import shape_of, wrapper_of
+from .shapes import Shape, shape_of, wrapper_of
 from .strict import NOT_JSON, Schema, strict_schema
 from .validate import invalid
 
@@ -33,7 +34,11 @@ _KEY = "value"
 _WRAPPED = re.compile(r'\s*\{\s*"value"\s*:')
 _FENCED = re.compile(r"```[ \t]*\w*[ \t]*\n(.*?)```", re.DOTALL)
 
-_VALUES = (str, bytes, int, float, list, tuple, set, Mapping, BaseModel, enum.Enum, type(None))
+# Values, and functions, which pydantic would read the arguments of.
+_VALUES = (
+    *(str, bytes, int, float, list, tuple, set, Mapping, BaseModel, enum.Enum, type(None)),
+    *(FunctionType, MethodType, BuiltinFunctionType),
+)
 
 
 class Output(Generic[T]):
@@ -46,7 +51,7 @@ class Output(Generic[T]):
         InvalidRequestError: No type, or one that a strict schema can't express; the path names the field.
     """
 
-    __slots__ = ("_adapter", "_type", "_wrapped", "name", "schema")
+    __slots__ = ("_adapter", "_shape", "_type", "_wrapped", "name", "schema")
 
     def __init__(self, wanted: Any) -> None:
         if _is_value(wanted):
@@ -69,6 +74,7 @@ class Output(Generic[T]):
         self.schema: Schema = schema
         """JSON schema of the answer; its root is an object."""
         self._adapter = adapter
+        self._shape: Shape | None = None
 
     @overload
     @classmethod
@@ -93,7 +99,7 @@ class Output(Generic[T]):
         try:
             hash(wanted)
         except TypeError:
-            return _made(wanted)
+            return _cached(_Same(wanted))
         return _cached(wanted)
 
     @property
@@ -130,8 +136,11 @@ class Output(Generic[T]):
 
     def partial(self) -> PartialJson[T]:
         """What reads an answer of this form while it grows."""
-        shape = shape_of(self._type, None)
-        return PartialJson(wrapper_of(_KEY, shape) if self._wrapped else shape, self.validate)
+        if self._shape is None:
+            self._shape = shape_of(self._type, None)
+        if self._wrapped:
+            return PartialJson(wrapper_of(_KEY, self._shape), self.validate, self._shape)
+        return PartialJson(self._shape, self.validate)
 
     def _read(self, text: str) -> T:
         wrapped = _WRAPPED.match(text) if self._wrapped else None
@@ -148,11 +157,24 @@ class Output(Generic[T]):
                 raise bare if _is_no_json(error) else error from None
 
 
-def _made(wanted: Any) -> Output[Any]:
-    return Output(wanted)
+class _Same:
+    """A type that can't be hashed, such as one with `Field(...)` in `Annotated`, known by its identity."""
+
+    __slots__ = ("wanted",)
+
+    def __init__(self, wanted: object) -> None:
+        self.wanted = wanted
+
+    def __hash__(self) -> int:
+        return id(self.wanted)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.wanted is other.wanted
 
 
-_cached = lru_cache(maxsize=256)(_made)
+@lru_cache(maxsize=256)
+def _cached(wanted: Any) -> Output[Any]:
+    return Output(wanted.wanted if isinstance(wanted, _Same) else wanted)
 
 
 def candidates(text: str) -> Iterator[str]:

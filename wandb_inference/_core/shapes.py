@@ -121,7 +121,7 @@ class Shape:
         records: The types with fields that may stand here.
     """
 
-    __slots__ = ("_complete", "_item", "_owner", "records", "text")
+    __slots__ = ("_complete", "_item", "_item_shape", "_owner", "records", "text")
 
     def __init__(
         self,
@@ -136,12 +136,15 @@ class Shape:
         self.text = text
         self.records = records
         self._item = item
+        self._item_shape: Shape | None = None
         self._owner = owner
 
     @property
     def item(self) -> Shape | None:
         """What may stand in a list here; `None` where there is no list, or none that can be shown."""
-        return None if self._item is MISSING else shape_of(self._item, self._owner)
+        if self._item_shape is None and self._item is not MISSING:
+            self._item_shape = shape_of(self._item, self._owner)
+        return self._item_shape
 
     def complete(self, text: str) -> object:
         """The value of a complete piece of JSON; `MISSING` where it does not fit."""

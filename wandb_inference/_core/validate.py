@@ -9,7 +9,7 @@ from enum import Enum
 from operator import index
 from typing import Any, cast, get_origin
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from ..exceptions import InvalidRequestError, RequestProblem
 from ..types.chat_request import ChatRequest
@@ -63,7 +63,8 @@ def check_form(form: Any) -> None:
     Raises:
         InvalidRequestError: It is one: a class, `list[...]`, a union, a `TypeAdapter`.
     """
-    if issubclass(type(form), (type, TypeAdapter)) or get_origin(form) is not None:
+    # An adapter is known by its method: pydantic loads the class itself only where it is used.
+    if isinstance(form, type) or get_origin(form) is not None or hasattr(form, "validate_json"):
         raise invalid(
             "response_format",
             form,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from pydantic import TypeAdapter
 from typing_extensions import Unpack
 
 from .._transport.clocks import Clocks
@@ -16,6 +15,8 @@ from ._awaiting import awaited
 from ._signature import with_parameters
 
 if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
     from .._core.build import Settings
     from .._transport import AsyncTransport, Transport
     from ..types.parsed import ParsedChatCompletion

@@ -60,7 +60,7 @@ class ParsedChatCompletion(ChatCompletion, Generic[T_co]):
         Raises:
             ParseError: There is none, because the model called tools in place of an answer.
         """
-        if "_parsed" not in self.choices[0].message.__dict__:
+        if not self.choices or "_parsed" not in self.choices[0].message.__dict__:
             no_value(self)
         return self.choices[0].message.parsed
 
