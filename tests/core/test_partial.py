@@ -559,11 +559,11 @@ class TestCost:
     @pytest.mark.parametrize(
         ("kind", "text"),
         [
-            (Step, lambda n: json.dumps({"title": "word " * 40 * n, "minutes": 1, "notes": []})),
-            (Step, lambda n: json.dumps({"title": "a", "minutes": 1, "notes": ["note"] * 40 * n})),
-            (list[Step], lambda n: json.dumps([{"title": "a", "notes": ["b"]}] * 40 * n)),
-            (list[Union[Cat, Dog]], lambda n: json.dumps({"value": [{"name": "a", "kind": "cat"}] * 40 * n})),
-            (list[int], lambda n: json.dumps({"value": list(range(100 * n))})),
+            (Step, lambda n: json.dumps({"title": "word " * 10 * n, "minutes": 1, "notes": []})),
+            (Step, lambda n: json.dumps({"title": "a", "minutes": 1, "notes": ["note"] * 10 * n})),
+            (list[Step], lambda n: json.dumps([{"title": "a", "notes": ["b"]}] * 10 * n)),
+            (list[Union[Cat, Dog]], lambda n: json.dumps({"value": [{"name": "a", "kind": "cat"}] * 10 * n})),
+            (list[int], lambda n: json.dumps({"value": list(range(30 * n))})),
         ],
     )
     def test_linear(self, kind, text):
