@@ -332,7 +332,7 @@ class Keyed(BaseModel):
         (Deep, "response_format.free[].steps[]", "named fields"),
         (dict, "response_format", "a list of pairs"),
         (dict[str, int], "response_format", "named fields"),
-        (Keyed, "response_format.by", "without conditions on names"),
+        (Keyed, "response_format.by", "named fields"),
         (Loose, "response_format.parts[1]", "the type of its items"),
         (list, "response_format", "list[...]"),
         (Any, "response_format", "no Any"),

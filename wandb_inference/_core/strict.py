@@ -36,7 +36,7 @@ _KEPT = (
     "multipleOf",
     "type",
 )
-_REFUSED = ("not", "if", "patternProperties", "propertyNames", "dependentRequired", "dependentSchemas", "contains")
+_REFUSED = ("not", "if", "dependentRequired", "dependentSchemas", "contains")
 
 _NOTES: dict[str, Callable[[object], str]] = {
     "minLength": lambda value: f"At least {value} characters.",
