@@ -134,7 +134,8 @@ def build_chat(
             raise unexpected_keyword(function, name, (*CHAT_PARAMS, "model", "messages", *own), _ELSEWHERE, body=True)
     if stream is not None and not isinstance(stream, bool):
         raise invalid("stream", stream, "True or False")
-    check_form(params.get("response_format"))
+    if params.get("response_format") is not None:
+        check_form(params["response_format"])
     id = model_id(settings, model)
     body: dict[str, Any] = {"model": id, "messages": message_list(messages)}
     body |= {name: value for name, value in params.items() if value is not None and name not in OPTIONS}
