@@ -16,7 +16,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # From the ground up. Imports point to the same layer or to a lower one.
 LAYERS = [
-    ("_version", "_curl", "_failure", "exceptions"),
+    ("_version", "_curl", "_failure", "exceptions", "_parse_errors"),
     ("_checks", "_credentials", "_config", "_log", "_network"),
     ("types",),
     ("catalogue",),

@@ -25,7 +25,7 @@ from wandb_inference.exceptions import (
     ServiceUnavailableError,
     StreamInterruptedError,
 )
-from wandb_inference.types import ChatCompletion, Meta
+from wandb_inference.types import ChatCompletion, CompletionUsage, Meta
 
 CLASSES = [cls for name in exceptions.__all__ if issubclass(cls := getattr(exceptions, name), APIError)]
 RECORDS = (
@@ -233,3 +233,15 @@ class OwnError(APIError):
     def __init__(self, number: int) -> None:
         super().__init__(f"number {number}")
         self.number = number
+
+
+def test_parse_errors():
+    """An error about an answer has its text and usage, unless others are given."""
+    usage = CompletionUsage(total_tokens=9)
+    error = exceptions.ParseError("no", completion=PARTIAL)
+    other = exceptions.ParseError("no", completion=PARTIAL, text="b", usage=usage, rounds=[PARTIAL, PARTIAL])
+
+    assert (error.text, error.usage, error.rounds) == (PARTIAL.text, PARTIAL.usage, (PARTIAL,))
+    assert (other.text, other.usage, other.rounds) == ("b", usage, (PARTIAL, PARTIAL))
+    assert isinstance(exceptions.LengthFinishReasonError("m"), exceptions.ParseError)
+    assert isinstance(exceptions.ContentFilterFinishReasonError("m"), exceptions.ParseError)

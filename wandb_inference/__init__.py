@@ -36,10 +36,13 @@ if TYPE_CHECKING:
     from .exceptions import ConcurrencyLimitError as ConcurrencyLimitError
     from .exceptions import ConfigurationError as ConfigurationError
     from .exceptions import ConflictError as ConflictError
+    from .exceptions import ContentFilterFinishReasonError as ContentFilterFinishReasonError
     from .exceptions import InternalServerError as InternalServerError
     from .exceptions import InvalidRequestError as InvalidRequestError
+    from .exceptions import LengthFinishReasonError as LengthFinishReasonError
     from .exceptions import ModelNotFoundError as ModelNotFoundError
     from .exceptions import NotFoundError as NotFoundError
+    from .exceptions import ParseError as ParseError
     from .exceptions import PermissionDeniedError as PermissionDeniedError
     from .exceptions import QuotaExceededError as QuotaExceededError
     from .exceptions import RateLimitError as RateLimitError
@@ -51,7 +54,8 @@ else:
         "APIConnectionError APIError APIResponseValidationError APIStatusError APITimeoutError AuthenticationError "
         "BadRequestError ConcurrencyLimitError ConfigurationError ConflictError InternalServerError "
         "InvalidRequestError ModelNotFoundError NotFoundError PermissionDeniedError QuotaExceededError "
-        "RateLimitError ServiceUnavailableError StreamInterruptedError UnprocessableEntityError"
+        "RateLimitError ServiceUnavailableError StreamInterruptedError UnprocessableEntityError "
+        "ContentFilterFinishReasonError LengthFinishReasonError ParseError"
     )
     _HOME = {
         "exceptions": "",  # a submodule: its home is the package itself

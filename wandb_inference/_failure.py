@@ -31,7 +31,7 @@ class AttemptRecord(NamedTuple):
 
 
 class RequestProblem(NamedTuple):
-    """One thing that is wrong with a request."""
+    """One thing that is wrong with a request, or with an answer that is to be parsed."""
 
     path: str
     """Where: `messages[0].content[1].text`."""

@@ -20,7 +20,10 @@ APIError                            every failure
 │  │  └─ ConcurrencyLimitError      429: too many requests at the same time
 │  └─ InternalServerError           500 and above
 │     └─ ServiceUnavailableError    503
-└─ APIResponseValidationError       a success that is no answer: HTML, `{"error"}`, no choices
+├─ APIResponseValidationError       a success that is no answer: HTML, `{"error"}`, no choices
+└─ ParseError                       an answer that does not fit the type asked for
+   ├─ LengthFinishReasonError       it was cut at `max_tokens`
+   └─ ContentFilterFinishReasonError  it was cut by a content filter
 ```
 
 No error holds a connection, an API key or an object of the HTTP library (that one is its `__cause__`), so each can be
@@ -34,6 +37,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ._failure import APIError, AttemptRecord, RequestProblem
 from ._failure import Clock as Clock
 from ._failure import Outcome as Outcome
+from ._parse_errors import ContentFilterFinishReasonError, LengthFinishReasonError, ParseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -50,10 +54,13 @@ __all__ = [
     "ConcurrencyLimitError",
     "ConfigurationError",
     "ConflictError",
+    "ContentFilterFinishReasonError",
     "InternalServerError",
     "InvalidRequestError",
+    "LengthFinishReasonError",
     "ModelNotFoundError",
     "NotFoundError",
+    "ParseError",
     "PermissionDeniedError",
     "QuotaExceededError",
     "RateLimitError",

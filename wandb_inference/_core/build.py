@@ -21,7 +21,7 @@ from .flow import Journal, Quirks
 from .names import resolve_model
 from .options import merged_timeouts, retries, switch, timeouts
 from .retry import RetryPolicy
-from .validate import check_request, invalid, message_list, to_json
+from .validate import check_form, check_request, invalid, message_list, to_json
 from .wire import Context, Request, Timeouts
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ _OURS = frozenset({"connection", "content-length", "host", "transfer-encoding"})
 ELSEWHERE = {
     "num_retries": "did you mean 'max_retries'?",
     "request_timeout": "did you mean 'timeout'?",
+    "response_model": "did you mean client.chat.completions.parse(response_format=...)?",
     "thinking": 'did you mean chat_template_kwargs={"enable_thinking": ...}?',
     "enable_thinking": 'did you mean chat_template_kwargs={"enable_thinking": ...}?',
 }
@@ -108,9 +109,24 @@ def model_id(settings: Settings, model: object) -> str:
 
 
 def build_chat(
-    settings: Settings, function: str, model: object, messages: object, stream: object, params: Mapping[str, Any]
+    settings: Settings,
+    function: str,
+    model: object,
+    messages: object,
+    stream: object,
+    params: Mapping[str, Any],
+    own: tuple[str, ...] = ("stream",),
 ) -> ChatCall:
     """The call of a chat completion, checked before anything is sent.
+
+    Args:
+        settings: The client's.
+        function: What was called, for the message about a keyword.
+        model: Who is asked.
+        messages: What was said so far.
+        stream: Whether the answer is to come as a stream.
+        params: The other parameters.
+        own: Arguments that only this function has.
 
     Raises:
         TypeError: A keyword that does not exist.
@@ -119,11 +135,11 @@ def build_chat(
     """
     for name in params:
         if name not in CHAT_PARAMS:
-            raise unexpected_keyword(
-                function, name, (*CHAT_PARAMS, "model", "messages", "stream"), _ELSEWHERE, body=True
-            )
+            raise unexpected_keyword(function, name, (*CHAT_PARAMS, "model", "messages", *own), _ELSEWHERE, body=True)
     if stream is not None and not isinstance(stream, bool):
         raise invalid("stream", stream, "True or False")
+    if params.get("response_format") is not None:
+        check_form(params["response_format"])
     id = model_id(settings, model)
     body: dict[str, Any] = {"model": id, "messages": message_list(messages)}
     body |= {name: value for name, value in params.items() if value is not None and name not in OPTIONS}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, is_dataclass
 from enum import Enum
 from operator import index
-from typing import Any, cast
+from typing import Any, cast, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -55,6 +55,22 @@ def _message(message: object) -> object:
         # What a server left out as null is not worth sending back, but for the content.
         return {"content": None, **message.model_dump(exclude_none=True)}
     return dict(cast("Mapping[str, object]", message)) if isinstance(message, Mapping) else message
+
+
+def check_form(form: Any) -> None:
+    """Return unless a `response_format` is a type, which only `parse()` and `stream()` take.
+
+    Raises:
+        InvalidRequestError: It is one: a class, `list[...]`, a union, a `TypeAdapter`.
+    """
+    # An adapter is known by its method: pydantic loads the class itself only where it is used.
+    if isinstance(form, type) or get_origin(form) is not None or hasattr(form, "validate_json"):
+        raise invalid(
+            "response_format",
+            form,
+            "a mapping, such as {'type': 'json_object'}",
+            "For an answer of a type use parse(response_format=...), and read .parsed.",
+        )
 
 
 def check_request(body: dict[str, Any]) -> None:

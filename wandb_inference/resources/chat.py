@@ -10,11 +10,12 @@ from typing_extensions import Unpack
 from .._core.build import build_chat
 from .._streaming import AsyncStream, Stream
 from .._transport.clocks import Clocks
-from .._transport.telling import told, told_async
 from ..types import ChatCompletion, ChatCompletionChunk
 from ..types.chat_params import ChatParams
 from ..types.messages import MessageParam
 from ._awaiting import awaited
+from ._parsing import AsyncParsing, Parsing
+from ._sending import complete, complete_async
 from ._signature import with_parameters
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class AsyncChat:
         self.completions = AsyncCompletions(settings, transport)
 
 
-class Completions:
+class Completions(Parsing):
     """Answers to a list of messages."""
 
     def __init__(self, settings: Settings, transport: Transport) -> None:
@@ -84,16 +85,14 @@ class Completions:
         """
         call = build_chat(self._settings, "create", model, messages, stream, params)
         clocks = Clocks(call.request.timeouts)
-        reply = self._transport.run(call.flow(), call.key, clocks, call.journal)
         if not stream:
-            if (watch := call.journal.watch) is None:
-                return call.completion(reply)
-            return told(watch, clocks, lambda: call.completion(reply))
+            return complete(self._transport, call, clocks)
+        reply = self._transport.run(call.flow(), call.key, clocks, call.journal)
         answer: Stream[ChatCompletionChunk] = Stream(call, self._transport, clocks, reply)
         return answer
 
 
-class AsyncCompletions:
+class AsyncCompletions(AsyncParsing):
     """Answers to a list of messages."""
 
     def __init__(self, settings: Settings, transport: AsyncTransport) -> None:
@@ -142,10 +141,8 @@ class AsyncCompletions:
         """
         call = build_chat(self._settings, "create", model, messages, stream, params)
         clocks = Clocks(call.request.timeouts)
-        reply = await self._transport.run(call.flow(), call.key, clocks, call.journal)
         if not stream:
-            if (watch := call.journal.watch) is None:
-                return call.completion(reply)
-            return await told_async(watch, clocks, lambda: call.completion(reply))
+            return await complete_async(self._transport, call, clocks)
+        reply = await self._transport.run(call.flow(), call.key, clocks, call.journal)
         answer: AsyncStream[ChatCompletionChunk] = AsyncStream(call, self._transport, clocks, reply)
         return answer

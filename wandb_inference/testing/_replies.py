@@ -7,11 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import TypedDict
 
+from pydantic import TypeAdapter
+
 from ._completion import Choice, call_tokens, tokens_of
 from ._errors import error
 from ._json import dumps
 from ._plan import Plan, Send, events, json_answer, whole
 from ._requests import RecordedRequest
+
+_ANYTHING: TypeAdapter[object] = TypeAdapter(object)
 
 
 class ReplyFields(TypedDict, total=False):
@@ -31,6 +35,8 @@ class ReplyFields(TypedDict, total=False):
     sse: bytes | None
     delay: float
     tokens_per_second: float | None
+    value: object
+    max_tokens: int | None
 
 
 @dataclass(frozen=True)
@@ -73,9 +79,14 @@ class Reply:
     """Seconds before the answer begins, on top of the emulator's `latency`."""
     tokens_per_second: float | None = None
     """Pace of a completion; `None` means the emulator's."""
+    value: object = None
+    """The answer's text as what it means: a model, a dataclass or plain data, sent as JSON."""
+    max_tokens: int | None = None
+    """Tokens after which the answer breaks off, with `finish_reason="length"`; the request's own limit cuts nothing."""
 
     def __post_init__(self) -> None:
-        completion = [self.text, self.reasoning, self.refusal, self.finish_reason, self.usage]
+        said = [self.text, self.value, self.reasoning, self.refusal]
+        completion = [*said, self.finish_reason, self.usage, self.max_tokens]
         kinds = {
             "a completion": bool(self.tool_calls) or any(part is not None for part in completion),
             "json": self.json is not None,
@@ -87,16 +98,25 @@ class Reply:
             raise ValueError(f"a reply is one of {' and '.join(given)}, not all of them")
         if self.status != 200 and "a completion" in given:
             raise ValueError(f"a completion has status 200, not {self.status}; give the body as json=")
+        if self.text is not None and self.value is not None:
+            raise ValueError("a reply is one of text and value, not both")
+        if self.max_tokens is not None and self.max_tokens < 1:
+            raise ValueError(f"max_tokens must be at least 1 or None, not {self.max_tokens}")
 
     def choice(self) -> Choice:
         """The completion's answer."""
         calls = [(name, given if isinstance(given, str) else dumps(given).decode()) for name, given in self.tool_calls]
+        text = self.text or ""
+        if self.value is not None:
+            text = _ANYTHING.dump_json(self.value, by_alias=True).decode()
         tokens = (
             *tokens_of("reasoning", self.reasoning or ""),
-            *tokens_of("content", self.text or ""),
+            *tokens_of("content", text),
             *tokens_of("refusal", self.refusal or ""),
             *call_tokens(calls),
         )
+        if self.max_tokens is not None and len(tokens) > self.max_tokens:
+            return Choice(tokens[: self.max_tokens], "length")
         return Choice(tokens, self.finish_reason or ("tool_calls" if calls else "stop"))
 
     def plan(self) -> Plan | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .chat_params import ChatParams, RequestOptions
 from .chunk import ChatCompletionChunk, ChunkChoice, Delta, FunctionCallDelta, ToolCallDelta
 from .completion import (
@@ -32,6 +34,19 @@ from .model import Model
 from .rate_limit import RateLimit
 from .usage import CompletionTokensDetails, CompletionUsage, PromptTokensDetails
 
+if TYPE_CHECKING:
+    from .parsed import ParsedChatCompletion, ParsedChoice, ParsedMessage
+else:
+
+    def __getattr__(name: str) -> object:
+        # Loaded on first use: models that only some calls need would cost every program a few milliseconds.
+        if name not in ("ParsedChatCompletion", "ParsedChoice", "ParsedMessage"):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from . import parsed
+
+        return getattr(parsed, name)
+
+
 __all__ = [
     "AssistantMessage",
     "AttemptEvent",
@@ -56,6 +71,9 @@ __all__ = [
     "MessageParam",
     "Meta",
     "Model",
+    "ParsedChatCompletion",
+    "ParsedChoice",
+    "ParsedMessage",
     "PromptTokensDetails",
     "RateLimit",
     "RequestOptions",

@@ -34,12 +34,8 @@ class RequestOptions(TypedDict, total=False):
     """The project to bill, as `team/project`; `""` sends none. The client's by default."""
 
 
-class ChatParams(RequestOptions, total=False):
-    """Body of `POST /chat/completions`, and how it is sent. A key left out, or `None`, is not sent.
-
-    Names and meaning are those of OpenAI's API; the last four are W&B's. Which of them a model takes is the service's
-    to say: it answers 422, naming the one it does not.
-    """
+class FormlessChatParams(RequestOptions, total=False):
+    """`ChatParams` without `response_format`, which some methods have as an argument of their own."""
 
     temperature: float | None
     """How far the model may stray from the likeliest token, 0.0 to 2.0."""
@@ -65,8 +61,6 @@ class ChatParams(RequestOptions, total=False):
     """Whether to return the probabilities of the tokens."""
     top_logprobs: int | None
     """How many alternatives per token, 0 to 20; needs `logprobs`."""
-    response_format: Mapping[str, Any] | None
-    """`{"type": "json_object"}`, or `{"type": "json_schema", "json_schema": {"name": ..., "schema": ...}}`."""
     tools: Iterable[Mapping[str, Any]] | None
     """Functions the model may call: `{"type": "function", "function": {"name": ..., "parameters": <JSON schema>}}`."""
     tool_choice: str | Mapping[str, Any] | None
@@ -110,3 +104,16 @@ class ChatParams(RequestOptions, total=False):
     """A secret that keeps the prefix cache of this request apart from others'; not empty."""
     return_token_ids: bool | None
     """Whether to return the token ids of prompt and answer."""
+
+
+class ChatParams(FormlessChatParams, total=False):
+    """Body of `POST /chat/completions`, and how it is sent. A key left out, or `None`, is not sent.
+
+    Names and meaning are those of OpenAI's API; `chat_template_kwargs`, `cache_salt`, `reasoning_effort` and
+    `return_token_ids` are W&B's. Which of them a model takes is the service's to say: it answers 422, naming the one it
+    does not.
+    """
+
+    response_format: Mapping[str, Any] | None
+    """`{"type": "json_object"}`, or `{"type": "json_schema", "json_schema": {"name": ..., "schema": ...}}`; a type
+    goes to `parse()`."""
