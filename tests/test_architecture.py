@@ -23,6 +23,7 @@ LAYERS = [
     ("_core",),
     ("_transport",),
     ("_streaming",),
+    ("_chat_stream",),
     ("resources",),
     ("_client",),
     ("_completion",),

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from . import exceptions as exceptions
     from . import testing as testing
     from . import types as types
+    from ._chat_stream import AsyncChatStream as AsyncChatStream
+    from ._chat_stream import ChatStream as ChatStream
     from ._client import AsyncClient as AsyncClient
     from ._client import Client as Client
     from ._completion import acompletion as acompletion
@@ -55,8 +57,10 @@ else:
         "exceptions": "",  # a submodule: its home is the package itself
         "testing": "",
         "types": "",
+        "AsyncChatStream": "_chat_stream",
         "AsyncClient": "_client",
         "AsyncStream": "_streaming",
+        "ChatStream": "_chat_stream",
         "Client": "_client",
         "Stream": "_streaming",
         "__version__": "_version",

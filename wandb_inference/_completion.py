@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import replace
-from typing import Any, Literal, overload
+from typing import Any, Literal, cast, overload
 
 from typing_extensions import Unpack
 
@@ -26,7 +26,7 @@ _async_transport = AsyncTransport()
 _quirks: dict[str, Quirks] = {}
 """What servers were found not to take, by base URL."""
 
-_NAMED = ("api_key", "api_base", "model", "messages", "stream")
+_NAMED = ("api_key", "api_base", "model", "messages", "stream", "final_only")
 _ELSEWHERE = {
     **ELSEWHERE,
     "base_url": "did you mean 'api_base'?",
@@ -40,6 +40,7 @@ def completion(
     messages: Iterable[MessageParam],
     *,
     stream: Literal[False] | None = False,
+    final_only: bool | None = False,
     api_key: str | Callable[[], str] | None = None,
     api_base: str | None = None,
     **params: Unpack[ChatParams],
@@ -50,6 +51,7 @@ def completion(
     messages: Iterable[MessageParam],
     *,
     stream: Literal[True],
+    final_only: Literal[False] | None = False,
     api_key: str | Callable[[], str] | None = None,
     api_base: str | None = None,
     **params: Unpack[ChatParams],
@@ -60,6 +62,7 @@ def completion(
     messages: Iterable[MessageParam],
     *,
     stream: bool | None,
+    final_only: Literal[False] | None = False,
     api_key: str | Callable[[], str] | None = None,
     api_base: str | None = None,
     **params: Unpack[ChatParams],
@@ -70,6 +73,7 @@ def completion(
     messages: Iterable[MessageParam],
     *,
     stream: bool | None = False,
+    final_only: bool | None = False,
     api_key: str | Callable[[], str] | None = None,
     api_base: str | None = None,
     **params: Unpack[ChatParams],
@@ -82,6 +86,7 @@ def completion(
         model: An id such as `meta-llama/Llama-3.1-8B-Instruct`, with or without `wandb/` before it.
         messages: What was said so far, oldest first.
         stream: Whether to get the answer as it comes.
+        final_only: Whether to stream on the wire alone, and get the answer whole.
         api_key: The key; else `WANDB_API_KEY`, netrc, W&B's settings files.
         api_base: The server; else `WANDB_API_BASE`, else `https://api.inference.wandb.ai/v1`.
         **params: `project` and the others of `wandb_inference.types.ChatParams`.
@@ -96,7 +101,13 @@ def completion(
     """
     _check("completion", params)
     settings = _settings(api_key, params.pop("project", None), api_base)
-    return Completions(settings, _transport).create(model=model, messages=messages, stream=bool(stream), **params)
+    return Completions(settings, _transport).create(
+        model=model,
+        messages=messages,
+        stream=bool(stream),
+        final_only=cast("Literal[False]", bool(final_only)),  # both at once are refused there
+        **params,
+    )
 
 
 @overload
@@ -105,6 +116,7 @@ def acompletion(
     messages: Iterable[MessageParam],
     *,
     stream: Literal[False] | None = False,
+    final_only: bool | None = False,
     api_key: str | Callable[[], str] | Callable[[], Awaitable[str]] | None = None,
     api_base: str | None = None,
     **params: Unpack[ChatParams],
@@ -115,6 +127,7 @@ def acompletion(
     messages: Iterable[MessageParam],
     *,
     stream: Literal[True],
+    final_only: Literal[False] | None = False,
     api_key: str | Callable[[], str] | Callable[[], Awaitable[str]] | None = None,
     api_base: str | None = None,
     **params: Unpack[ChatParams],
@@ -125,6 +138,7 @@ def acompletion(
     messages: Iterable[MessageParam],
     *,
     stream: bool | None,
+    final_only: Literal[False] | None = False,
     api_key: str | Callable[[], str] | Callable[[], Awaitable[str]] | None = None,
     api_base: str | None = None,
     **params: Unpack[ChatParams],
@@ -136,6 +150,7 @@ async def acompletion(
     messages: Iterable[MessageParam],
     *,
     stream: bool | None = False,
+    final_only: bool | None = False,
     api_key: str | Callable[[], str] | Callable[[], Awaitable[str]] | None = None,
     api_base: str | None = None,
     **params: Unpack[ChatParams],
@@ -148,6 +163,7 @@ async def acompletion(
         model: An id such as `meta-llama/Llama-3.1-8B-Instruct`, with or without `wandb/` before it.
         messages: What was said so far, oldest first.
         stream: Whether to get the answer as it comes.
+        final_only: Whether to stream on the wire alone, and get the answer whole.
         api_key: The key, or a callable, async or not; else `WANDB_API_KEY`, netrc, W&B's settings files.
         api_base: The server; else `WANDB_API_BASE`, else `https://api.inference.wandb.ai/v1`.
         **params: `project` and the others of `wandb_inference.types.ChatParams`.
@@ -163,7 +179,11 @@ async def acompletion(
     _check("acompletion", params)
     settings = _settings(api_key, params.pop("project", None), api_base)
     return await AsyncCompletions(settings, _async_transport).create(
-        model=model, messages=messages, stream=bool(stream), **params
+        model=model,
+        messages=messages,
+        stream=bool(stream),
+        final_only=cast("Literal[False]", bool(final_only)),  # both at once are refused there
+        **params,
     )
 
 

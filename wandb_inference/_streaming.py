@@ -34,11 +34,13 @@ class Stream(Generic[T]):
     arrived: `.partial`, `.text`, `.usage`.
     """
 
-    def __init__(self, call: ChatCall, transport: Transport, clocks: Clocks, reply: Reply) -> None:
+    def __init__(
+        self, call: ChatCall, transport: Transport, clocks: Clocks, reply: Reply, state: StreamState | None = None
+    ) -> None:
         self._call = call
         self._transport = transport
         self._clocks = clocks
-        self._state = StreamState(call, reply)
+        self._state = state or StreamState(call, reply)
         self._body: Body | None = Body(reply, call.request, clocks)
 
     @property
@@ -129,11 +131,13 @@ class AsyncStream(Generic[T]):
     arrived: `.partial`, `.text`, `.usage`.
     """
 
-    def __init__(self, call: ChatCall, transport: AsyncTransport, clocks: Clocks, reply: Reply) -> None:
+    def __init__(
+        self, call: ChatCall, transport: AsyncTransport, clocks: Clocks, reply: Reply, state: StreamState | None = None
+    ) -> None:
         self._call = call
         self._transport = transport
         self._clocks = clocks
-        self._state = StreamState(call, reply)
+        self._state = state or StreamState(call, reply)
         self._body: AsyncBody | None = AsyncBody(reply, call.request, clocks)
         self._loop = asyncio.get_running_loop()
 

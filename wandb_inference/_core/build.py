@@ -53,6 +53,13 @@ _ELSEWHERE = {
     "default_headers": "did you mean 'extra_headers'?",
 }
 
+# What belongs to create() alone, and what it would mean to stream().
+_STREAMING = {
+    **_ELSEWHERE,
+    "stream": "leave it out: stream() always streams",
+    "final_only": "for the answer alone use create(final_only=True), or get_final_completion() of the stream",
+}
+
 # Parameters that can be given as any iterable; JSON and the check know lists.
 _LISTS = ("tools", "functions", "modalities", "stop")
 
@@ -104,7 +111,14 @@ def model_id(settings: Settings, model: object) -> str:
 
 
 def build_chat(
-    settings: Settings, function: str, model: object, messages: object, stream: object, params: Mapping[str, Any]
+    settings: Settings,
+    function: str,
+    model: object,
+    messages: object,
+    stream: object,
+    params: Mapping[str, Any],
+    *,
+    final_only: object = False,
 ) -> ChatCall:
     """The call of a chat completion, checked before anything is sent.
 
@@ -115,11 +129,17 @@ def build_chat(
     """
     for name in params:
         if name not in CHAT_PARAMS:
-            raise unexpected_keyword(
-                function, name, (*CHAT_PARAMS, "model", "messages", "stream"), _ELSEWHERE, body=True
-            )
+            also = _STREAMING if function == "stream" else _ELSEWHERE
+            known = (*CHAT_PARAMS, "model", "messages", "stream", "final_only")
+            raise unexpected_keyword(function, name, known, also, body=True)
     if stream is not None and not isinstance(stream, bool):
         raise invalid("stream", stream, "True or False")
+    if final_only is not None and not isinstance(final_only, bool):
+        raise invalid("final_only", final_only, "True or False")
+    if final_only and stream:
+        hint = "Leave stream out: it is streamed on the wire. Or leave final_only out, to get the stream."
+        raise invalid("final_only", final_only, "not to be given together with stream=True", hint)
+    stream = bool(stream or final_only)
     id = model_id(settings, model)
     body: dict[str, Any] = {"model": id, "messages": message_list(messages)}
     body |= {name: value for name, value in params.items() if value is not None and name not in OPTIONS}
@@ -139,7 +159,7 @@ def build_chat(
     options: Mapping[str, object] = cast("Mapping[str, object]", given) if isinstance(given, Mapping) else {}
     asked = "include_usage" in options or "stream_options" in extra
     plain = None
-    request, key = _request(settings, "POST", "/chat/completions", params, body, id, stream=bool(stream))
+    request, key = _request(settings, "POST", "/chat/completions", params, body, id, stream=stream)
     if settings.adaptive:
         request = request._replace(adaptive=True)
     if stream and not asked:
@@ -149,7 +169,7 @@ def build_chat(
     journal = Journal(_policy(settings, params))
     answers = cast("object", body.get("n"))  # not checked where it comes from extra_body
     count = answers if isinstance(answers, int) else 1
-    return ChatCall(request, journal, key, plain, settings.quirks, keep, count)
+    return ChatCall(request, journal, key, plain, settings.quirks, keep, count, bool(final_only))
 
 
 def _asking(body: Mapping[str, Any], options: Mapping[str, object], plain: bytes) -> bytes:

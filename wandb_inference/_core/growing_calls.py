@@ -13,12 +13,14 @@ class GrowingCall:
 
     Args:
         index: The index that the server gave it, if any.
+        place: Which of the answer's calls it is, counting from 0 in the order in which they began.
     """
 
-    __slots__ = ("arguments", "extra", "id", "index", "name", "type")
+    __slots__ = ("arguments", "extra", "id", "index", "name", "place", "type")
 
-    def __init__(self, index: int | None) -> None:
+    def __init__(self, index: int | None, place: int = 0) -> None:
         self.index = index
+        self.place = place
         self.id = ""
         self.type = "function"
         self.name = ""
@@ -55,7 +57,7 @@ def grow(calls: list[GrowingCall], delta: ToolCallDelta) -> GrowingCall:
     """The call that a piece belongs to, grown by it; one that begins is put at the end of `calls`."""
     call = _find(calls, delta)
     if call is None:
-        call = GrowingCall(delta.index)
+        call = GrowingCall(delta.index, len(calls))
         calls.append(call)
     if delta.id:
         call.id = delta.id

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..exceptions import APIError, StreamInterruptedError
-from ..types import ChatCompletionChunk, CompletionUsage, Meta
+from ..types import ChatCompletion, CompletionUsage, Meta
 from .flow import Broken, Flow
 from .wire import Failure, Reply
 
 if TYPE_CHECKING:
+    from .accumulate import ChatAccumulator
     from .call import ChatCall
 
 
@@ -27,12 +28,14 @@ class StreamState:
         self._call = call
         self._open(reply)
         self._total: float | None = None
+        self._earlier: ChatAccumulator | None = None
+        """What had arrived before the stream broke and was tried again."""
 
     def _open(self, reply: Reply) -> None:
         self._reply = reply
         self._parser = self._call.parser(reply)
-        self.arrived: Iterator[ChatCompletionChunk] = iter(())
-        """Chunks that can be handed over; all are taken before more is read."""
+        self.arrived: Iterator[object] = iter(())
+        """What can be handed over: chunks. All are taken before more is read."""
         self._before = -1
 
     @property
@@ -76,10 +79,26 @@ class StreamState:
         error = self._parser.error
         if error is None:
             return None
+        if self._call.final_only:
+            return self._again(error, elapsed)
         if not self._parser.given:
             return self._call.flow(Broken(error, elapsed))
         self.close(elapsed)
         raise self._finished(error)
+
+    def _again(self, error: APIError, elapsed: float) -> Flow:
+        """The flow that tries again, whatever had arrived: nobody was given it. The last error carries it."""
+        if self._parser.given:
+            self._earlier = self._parser.accumulator
+        try:
+            return (yield from self._call.flow(Broken(error, elapsed)))
+        except APIError as last:
+            if self._earlier is not None:
+                last.partial = self._earlier.snapshot()
+            if last is error:
+                self.close(elapsed)
+                last.meta = self.meta
+            raise
 
     def _finished(self, error: APIError) -> APIError:
         """The error with what had arrived."""
@@ -100,6 +119,18 @@ class StreamState:
                 pass
         if self._total is None:
             self._total = elapsed
+
+    def completion(self) -> ChatCompletion:
+        """What the stream added up to, at its good end.
+
+        Raises:
+            APIResponseValidationError: That is no completion.
+        """
+        return self._call.streamed(self._reply, self.snapshot(), self.meta)
+
+    def snapshot(self) -> ChatCompletion:
+        """What has arrived so far, as a completion."""
+        return self._parser.accumulator.snapshot()
 
     @property
     def text(self) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from typing_extensions import Unpack
 
 from .._core.build import build_chat
+from .._core.stream import StreamState
 from .._streaming import AsyncStream, Stream
 from .._transport.clocks import Clocks
 from ..types import ChatCompletion, ChatCompletionChunk
@@ -17,6 +18,7 @@ from ._awaiting import awaited
 from ._signature import with_parameters
 
 if TYPE_CHECKING:
+    from .._chat_stream import AsyncChatStream, ChatStream
     from .._core.build import Settings
     from .._transport import AsyncTransport, Transport
 
@@ -49,19 +51,38 @@ class Completions:
         model: str,
         messages: Iterable[MessageParam],
         stream: Literal[False] = False,
+        final_only: bool = False,
         **params: Unpack[ChatParams],
     ) -> ChatCompletion: ...
     @overload
     def create(
-        self, *, model: str, messages: Iterable[MessageParam], stream: Literal[True], **params: Unpack[ChatParams]
+        self,
+        *,
+        model: str,
+        messages: Iterable[MessageParam],
+        stream: Literal[True],
+        final_only: Literal[False] = False,
+        **params: Unpack[ChatParams],
     ) -> Stream[ChatCompletionChunk]: ...
     @overload
     def create(
-        self, *, model: str, messages: Iterable[MessageParam], stream: bool, **params: Unpack[ChatParams]
+        self,
+        *,
+        model: str,
+        messages: Iterable[MessageParam],
+        stream: bool,
+        final_only: Literal[False] = False,
+        **params: Unpack[ChatParams],
     ) -> ChatCompletion | Stream[ChatCompletionChunk]: ...
     @with_parameters(ChatParams)
     def create(
-        self, *, model: str, messages: Iterable[MessageParam], stream: bool = False, **params: Unpack[ChatParams]
+        self,
+        *,
+        model: str,
+        messages: Iterable[MessageParam],
+        stream: bool = False,
+        final_only: bool = False,
+        **params: Unpack[ChatParams],
     ) -> Any:
         """The model's answer; with `stream=True`, an iterator over its pieces.
 
@@ -71,6 +92,8 @@ class Completions:
             messages: What was said so far, oldest first: mappings with `role` and `content`, models of
                 `wandb_inference.types`, or an answer's own `message`, mixed, in any iterable.
             stream: Whether to get the answer as it comes.
+            final_only: Whether to stream on the wire alone, and get the answer whole: no connection idles for minutes,
+                which a proxy on the way might cut. A stream that breaks is tried again, whatever had arrived.
             **params: See `wandb_inference.types.ChatParams`. What is left out or `None` is not sent.
 
         Raises:
@@ -81,13 +104,42 @@ class Completions:
             APIConnectionError: No complete answer; `APITimeoutError` where a clock ran out.
             APIResponseValidationError: An answer that is none.
         """
-        call = build_chat(self._settings, "create", model, messages, stream, params)
+        call = build_chat(self._settings, "create", model, messages, stream, params, final_only=final_only)
         clocks = Clocks(call.request.timeouts)
         reply = self._transport.run(call.flow(), call.key, clocks)
+        if final_only:
+            state = StreamState(call, reply)
+            for _ in Stream[object](call, self._transport, clocks, reply, state):
+                pass
+            return state.completion()
         if not stream:
             return call.completion(reply)
         answer: Stream[ChatCompletionChunk] = Stream(call, self._transport, clocks, reply)
         return answer
+
+    @with_parameters(ChatParams)
+    def stream(self, *, model: str, messages: Iterable[MessageParam], **params: Unpack[ChatParams]) -> ChatStream[None]:
+        """The model's answer as events, each of what is new in it or has ended: a context manager to loop over.
+
+        Args:
+            model: An id such as `meta-llama/Llama-3.1-8B-Instruct`, with or without `wandb/` before it, or a LoRA as
+                `wandb-artifact:///team/project/name:version`.
+            messages: What was said so far, oldest first: mappings with `role` and `content`, models of
+                `wandb_inference.types`, or an answer's own `message`, mixed, in any iterable.
+            **params: See `wandb_inference.types.ChatParams`. What is left out or `None` is not sent.
+
+        The request is checked here, and sent where `with` enters. The loop raises what `create()` raises.
+
+        Raises:
+            TypeError: A keyword that does not exist.
+            ConfigurationError: No key or no project.
+            InvalidRequestError: A request that can't be sent as it is; `.errors` lists what is wrong.
+        """
+        # Here, so that a client that streams no events does not load what they need.
+        from .._chat_stream import ChatStream
+
+        call = build_chat(self._settings, "stream", model, messages, True, params)
+        return ChatStream(call, self._transport)
 
 
 class AsyncCompletions:
@@ -104,20 +156,39 @@ class AsyncCompletions:
         model: str,
         messages: Iterable[MessageParam],
         stream: Literal[False] = False,
+        final_only: bool = False,
         **params: Unpack[ChatParams],
     ) -> Coroutine[Any, Any, ChatCompletion]: ...
     @overload
     def create(
-        self, *, model: str, messages: Iterable[MessageParam], stream: Literal[True], **params: Unpack[ChatParams]
+        self,
+        *,
+        model: str,
+        messages: Iterable[MessageParam],
+        stream: Literal[True],
+        final_only: Literal[False] = False,
+        **params: Unpack[ChatParams],
     ) -> Coroutine[Any, Any, AsyncStream[ChatCompletionChunk]]: ...
     @overload
     def create(
-        self, *, model: str, messages: Iterable[MessageParam], stream: bool, **params: Unpack[ChatParams]
+        self,
+        *,
+        model: str,
+        messages: Iterable[MessageParam],
+        stream: bool,
+        final_only: Literal[False] = False,
+        **params: Unpack[ChatParams],
     ) -> Coroutine[Any, Any, ChatCompletion | AsyncStream[ChatCompletionChunk]]: ...
     @with_parameters(ChatParams)
     @awaited
     async def create(
-        self, *, model: str, messages: Iterable[MessageParam], stream: bool = False, **params: Unpack[ChatParams]
+        self,
+        *,
+        model: str,
+        messages: Iterable[MessageParam],
+        stream: bool = False,
+        final_only: bool = False,
+        **params: Unpack[ChatParams],
     ) -> Any:
         """The model's answer; with `stream=True`, an async iterator over its pieces. To be awaited in both cases.
 
@@ -127,6 +198,8 @@ class AsyncCompletions:
             messages: What was said so far, oldest first: mappings with `role` and `content`, models of
                 `wandb_inference.types`, or an answer's own `message`, mixed, in any iterable.
             stream: Whether to get the answer as it comes.
+            final_only: Whether to stream on the wire alone, and get the answer whole: no connection idles for minutes,
+                which a proxy on the way might cut. A stream that breaks is tried again, whatever had arrived.
             **params: See `wandb_inference.types.ChatParams`. What is left out or `None` is not sent.
 
         Raises:
@@ -137,10 +210,42 @@ class AsyncCompletions:
             APIConnectionError: No complete answer; `APITimeoutError` where a clock ran out.
             APIResponseValidationError: An answer that is none.
         """
-        call = build_chat(self._settings, "create", model, messages, stream, params)
+        call = build_chat(self._settings, "create", model, messages, stream, params, final_only=final_only)
         clocks = Clocks(call.request.timeouts)
         reply = await self._transport.run(call.flow(), call.key, clocks)
+        if final_only:
+            state = StreamState(call, reply)
+            async for _ in AsyncStream[object](call, self._transport, clocks, reply, state):
+                pass
+            return state.completion()
         if not stream:
             return call.completion(reply)
         answer: AsyncStream[ChatCompletionChunk] = AsyncStream(call, self._transport, clocks, reply)
         return answer
+
+    @with_parameters(ChatParams)
+    def stream(
+        self, *, model: str, messages: Iterable[MessageParam], **params: Unpack[ChatParams]
+    ) -> AsyncChatStream[None]:
+        """The model's answer as events, each of what is new in it or has ended: an async context manager to loop over.
+
+        Args:
+            model: An id such as `meta-llama/Llama-3.1-8B-Instruct`, with or without `wandb/` before it, or a LoRA as
+                `wandb-artifact:///team/project/name:version`.
+            messages: What was said so far, oldest first: mappings with `role` and `content`, models of
+                `wandb_inference.types`, or an answer's own `message`, mixed, in any iterable.
+            **params: See `wandb_inference.types.ChatParams`. What is left out or `None` is not sent.
+
+        Not to be awaited: the request is checked here, and sent where `async with` enters. The loop raises what
+        `create()` raises.
+
+        Raises:
+            TypeError: A keyword that does not exist.
+            ConfigurationError: No key or no project.
+            InvalidRequestError: A request that can't be sent as it is; `.errors` lists what is wrong.
+        """
+        # Here, so that a client that streams no events does not load what they need.
+        from .._chat_stream import AsyncChatStream
+
+        call = build_chat(self._settings, "stream", model, messages, True, params)
+        return AsyncChatStream(call, self._transport)
