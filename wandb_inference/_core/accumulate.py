@@ -101,9 +101,10 @@ class _Answer:
             message["refusal"] = "".join(self.refusal)
         for name, pieces in self.thinking.items():
             message[name] = "".join(pieces)
-        if self.calls:
-            # An empty text beside tool calls is how a stream says null.
+        if self.calls or self.thinking or self.refusal:
+            # An empty text beside something else is how a stream says null.
             message["content"] = content or None
+        if self.calls:
             message["tool_calls"] = [call.dump() for call in sorted(self.calls, key=lambda call: call.index or 0)]
         if self.function_call is not None:
             message["function_call"] = self.function_call.dump()["function"]

@@ -174,9 +174,12 @@ class _Answer:
         # Of the calls before a new one only the latest is looked at: so each is read once, however many there are.
         if call.place == known and before in self._open and self._open[before].is_complete():
             self._close_call(before, chunk, events)
-        self._open[call.place] = call
-        arguments = delta.function.arguments if delta.function is not None else None
-        events.append(ToolCallDeltaEvent(self._index, chunk, arguments or "", call.id, call.name, call.place))
+        arguments = (delta.function.arguments if delta.function is not None else None) or ""
+        if arguments or call.place == known:
+            self._open[call.place] = call
+        elif call.place not in self._open:
+            return  # an empty piece of a call that is told to be done
+        events.append(ToolCallDeltaEvent(self._index, chunk, arguments, call.id, call.name, call.place))
 
     def _close_call(self, place: int, chunk: ChatCompletionChunk, events: list[ChatEvent]) -> None:
         call = self._open.pop(place)
