@@ -181,10 +181,10 @@ async def test_final_completion_before(client: Any, emulator: Emulator) -> None:
 
 
 async def test_final_completion_within(client: Any, emulator: Emulator) -> None:
-    """Within a loop it reads the rest, and the loop ends."""
+    """Within a loop it reads the rest, and the loop ends, even where its chunk had more events to give."""
     emulator.reply("Hello there.")
     finals = []
-    async with Entered(stream_of(client)) as stream:
+    async with Entered(stream_of(client, logprobs=True)) as stream:
         async for event in each(stream):
             assert event.delta == "Hello"
             finals.append(await done(stream.get_final_completion()))

@@ -109,8 +109,8 @@ class Completions:
         reply = self._transport.run(call.flow(), call.key, clocks)
         if final_only:
             state = StreamState(call, reply)
-            for _ in Stream[object](call, self._transport, clocks, reply, state):
-                pass
+            # Nothing is handed over, so that what comes first is the end.
+            next(Stream[object](call, self._transport, clocks, reply, state), None)
             return state.completion()
         if not stream:
             return call.completion(reply)
@@ -215,8 +215,8 @@ class AsyncCompletions:
         reply = await self._transport.run(call.flow(), call.key, clocks)
         if final_only:
             state = StreamState(call, reply)
-            async for _ in AsyncStream[object](call, self._transport, clocks, reply, state):
-                pass
+            # Nothing is handed over, so that what comes first is the end.
+            await anext(AsyncStream[object](call, self._transport, clocks, reply, state), None)
             return state.completion()
         if not stream:
             return call.completion(reply)
