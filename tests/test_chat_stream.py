@@ -249,6 +249,22 @@ async def test_break(connect: Any, of: str) -> None:
         await done(client.close())
 
 
+@pytest.mark.parametrize("of", ["events", "texts"])
+async def test_break_without_with(connect: Any, of: str) -> None:
+    """A `break` frees the connection of a stream that no `with` entered, too."""
+    with RawServer(watched) as server:
+        client = connect(server)
+        stream = stream_of(client)
+        if isinstance(client, Client):
+            for _ in stream if of == "events" else stream.text_stream:
+                break
+        else:
+            async for _ in stream if of == "events" else stream.text_stream:
+                break
+        assert await is_left(server)
+        await done(client.close())
+
+
 async def test_leaving_with(connect: Any) -> None:
     """Leaving `with` frees the connection, whatever was read."""
     with RawServer(watched) as server:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .types import ChatEvent, CompletionUsage, Meta
 
 T = TypeVar("T", default=Any)
+E = TypeVar("E")
 
 
 class _EventSource:
@@ -179,27 +180,17 @@ class AsyncChatStream(_EventSource, Generic[T]):
             self._stream = AsyncStream(self._call, self._transport, clocks, reply, self._state)
         return self._state, self._stream
 
-    async def __aiter__(self) -> AsyncIterator[ChatEvent[T]]:
-        _, stream = await self._begin()
-        try:
-            async for event in stream:
-                yield event
-        finally:
-            await stream.close()
+    def __aiter__(self) -> AsyncIterator[ChatEvent[T]]:
+        return _Loop(self._begin) if self._stream is None else aiter(self._stream)
 
     async def __anext__(self) -> ChatEvent[T]:
         _, stream = await self._begin()
         return await anext(stream)
 
     @property
-    async def text_stream(self) -> AsyncIterator[str]:
+    def text_stream(self) -> AsyncIterator[str]:
         """The pieces of the first answer's text, and nothing else."""
-        try:
-            async for event in self:
-                if event.type == "content.delta" and event.index == 0:
-                    yield event.delta
-        finally:
-            await self.close()
+        return _Texts(aiter(self))
 
     async def until_done(self) -> Self:
         """This stream, read to its end. What is read here makes no events: a loop that is running ends.
@@ -238,3 +229,33 @@ class AsyncChatStream(_EventSource, Generic[T]):
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.close()
+
+
+# No generators: one that a `break` leaves would be closed before the stream that it loops over, or not at all.
+
+
+class _Loop(AsyncIterator[E]):
+    """A loop that sends the request itself. When it is dropped, so is its loop over the stream, which then closes."""
+
+    def __init__(self, begin: Callable[[], Awaitable[tuple[object, AsyncIterable[E]]]]) -> None:
+        self._begin = begin
+        self._events: AsyncIterator[E] | None = None
+
+    async def __anext__(self) -> E:
+        if self._events is None:
+            _, stream = await self._begin()
+            self._events = aiter(stream)
+        return await anext(self._events)
+
+
+class _Texts(AsyncIterator[str]):
+    """The first answer's text among the events of a loop."""
+
+    def __init__(self, events: AsyncIterator[ChatEvent[Any]]) -> None:
+        self._events = events
+
+    async def __anext__(self) -> str:
+        async for event in self._events:
+            if event.type == "content.delta" and event.index == 0:
+                return event.delta
+        raise StopAsyncIteration
