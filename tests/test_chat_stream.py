@@ -6,6 +6,8 @@ import asyncio
 import gc
 from typing import Any
 
+import anyio
+import anyio.to_thread
 import pytest
 from conftest import KEY, MESSAGES, MODEL, PROJECT, ask, done, each
 from hypothesis import HealthCheck, given, settings
@@ -225,7 +227,7 @@ def watched(peer: Peer) -> None:
 
 async def is_left(server: RawServer) -> bool:
     """Whether the client closes its connection."""
-    return await asyncio.to_thread(server.left.wait, 5)
+    return await anyio.to_thread.run_sync(server.left.wait, 5)
 
 
 @pytest.mark.parametrize("of", ["events", "texts"])
