@@ -617,7 +617,7 @@ def test_help() -> None:
 
     assert names[:5] == ["model", "messages", "stream", "final_only", "temperature"]
     assert names[-1] == "project"
-    assert "project" in list(inspect.signature(completion).parameters)[:6]
+    assert "project" in list(inspect.signature(completion).parameters)[:7]
 
 
 def test_nothing_at_import() -> None:
