@@ -137,6 +137,7 @@ def test_chunks_share_nothing():
         piece({"content": "a"}, model='"delta":'),
         json.dumps({"choices": [{"delta": {"content": "a"}}, {"index": 1, "delta": {"content": "b"}}]}).encode(),
         b'{"choices": [{"delta"\n: {"content": "a"}}]}',
+        b'{"choices": [{"delta":\n{"content": "a"}}]}',
         b'{"choices": [{"delta":{"content": "a"}, "delta": {"content": "b"}}]}',
     ],
 )
