@@ -451,7 +451,7 @@ SHAPES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 10**6), question=QUESTIONS, shape=SHAPES)
 async def test_the_same_answer(kind: Any, seed: int, question: str, shape: dict[str, Any]) -> None:
     """Streamed as events, streamed for its end alone, or whole: it is the same completion for the same seed."""

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 from cutting import completions
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 
 from wandb_inference._core.accumulate import ChatAccumulator
 from wandb_inference._core.chunks import ChunkFolder, ChunkParser
@@ -308,7 +308,7 @@ def as_bytes(chunks):
     return b"".join(b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in chunks) + b"data: [DONE]\n\n"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(made=completions())
 def test_adds_up(made):
     """However a server cuts a completion, its chunks add up to it, handed over or not, and so do its events."""
