@@ -42,6 +42,30 @@ class TestEvents:
         assert state.completion().text == "ab"
         assert state.completion().meta == state.meta
 
+    def test_parsed(self):
+        """Where a type was asked for, its parser makes the values of the events, and reads the whole answer."""
+
+        class Lengths:
+            value = 7
+
+            def partial(self):
+                return self
+
+            def feed(self, delta):
+                pass
+
+            def validate(self, text):
+                return len(text)
+
+            def read(self, completion):
+                return completion.model_copy(update={"id": "read"})
+
+        state = made(lambda call, reply: EventState(call, reply, Lengths()))
+        events = take(state, event(content="abc", finish="stop") + DONE, 1.0)
+
+        assert [event.parsed for event in events if hasattr(event, "parsed")] == [7, 3]
+        assert state.completion().id == "read"
+
     def test_read_when_taken(self):
         """A chunk is read when its first event is taken."""
         state = made(EventState)

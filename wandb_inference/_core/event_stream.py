@@ -9,7 +9,7 @@ from .events import EventBuilder
 from .stream import StreamState
 
 if TYPE_CHECKING:
-    from ..types import ChatCompletionChunk
+    from ..types import ChatCompletion, ChatCompletionChunk
     from ..types.events import ChatEvent
     from .call import ChatCall
     from .events import TextParser
@@ -43,6 +43,16 @@ class EventState(StreamState):
         self.arrived = iter(())
         super().take(read, elapsed)
         self.arrived = self._events(cast("Iterator[ChatCompletionChunk]", self.arrived))
+
+    def completion(self) -> ChatCompletion:
+        """What the stream added up to, at its good end; with the values of its texts, where a type was asked for.
+
+        Raises:
+            APIResponseValidationError: That is no completion.
+            APIError: What the parser raises for a text that does not fit.
+        """
+        completion = super().completion()
+        return completion if self._text_parser is None else self._text_parser.read(completion)
 
     def _events(self, chunks: Iterator[ChatCompletionChunk]) -> Iterator[ChatEvent]:
         for chunk in chunks:

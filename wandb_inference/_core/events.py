@@ -25,7 +25,7 @@ from .growing_calls import GrowingCall, grow
 from .reading import mend
 
 if TYPE_CHECKING:
-    from ..types import ChatCompletionChunk
+    from ..types import ChatCompletion, ChatCompletionChunk
     from ..types.chunk import ChunkChoice, ToolCallDelta
 
 _Done: TypeAlias = "Callable[[int, ChatCompletionChunk, str], ChatEvent]"
@@ -56,6 +56,14 @@ class TextParser(Protocol):
 
         Raises:
             ValueError: The text does not fit.
+        """
+        ...
+
+    def read(self, completion: ChatCompletion, /) -> ChatCompletion:
+        """The whole answer, with the values of its texts.
+
+        Raises:
+            APIError: A text does not fit.
         """
         ...
 
