@@ -23,6 +23,7 @@ LAYERS = [
     ("_core",),
     ("_transport",),
     ("_streaming", "transports"),
+    ("_chat_stream",),
     ("resources",),
     ("_client_options", "_client"),
     ("_completion",),

@@ -615,9 +615,9 @@ def test_help() -> None:
     """`help()` and notebooks show the parameters, what the body holds first."""
     names = list(inspect.signature(Client(api_key=KEY).chat.completions.create).parameters)
 
-    assert names[:4] == ["model", "messages", "stream", "temperature"]
+    assert names[:5] == ["model", "messages", "stream", "final_only", "temperature"]
     assert names[-1] == "project"
-    assert "project" in list(inspect.signature(completion).parameters)[:6]
+    assert "project" in list(inspect.signature(completion).parameters)[:7]
 
 
 def test_nothing_at_import() -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from . import testing as testing
     from . import transports as transports
     from . import types as types
+    from ._chat_stream import AsyncChatStream as AsyncChatStream
+    from ._chat_stream import ChatStream as ChatStream
     from ._client import AsyncClient as AsyncClient
     from ._client import Client as Client
     from ._completion import acompletion as acompletion
@@ -62,8 +64,10 @@ else:
         "testing": "",
         "transports": "",
         "types": "",
+        "AsyncChatStream": "_chat_stream",
         "AsyncClient": "_client",
         "AsyncStream": "_streaming",
+        "ChatStream": "_chat_stream",
         "Client": "_client",
         "Network": "_network",
         "Stream": "_streaming",

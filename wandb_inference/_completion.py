@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 from typing_extensions import Unpack
 
@@ -42,7 +42,7 @@ def _async_transport(environment: tuple[str | None, ...]) -> AsyncTransport:
     return AsyncTransport()
 
 
-_NAMED = ("api_key", "api_base", "model", "messages", "stream")
+_NAMED = ("api_key", "api_base", "model", "messages", "stream", "final_only")
 _ELSEWHERE = {
     **ELSEWHERE,
     "base_url": "did you mean 'api_base'?",
@@ -56,6 +56,7 @@ def completion(
     messages: Iterable[MessageParam],
     *,
     stream: Literal[False] | None = False,
+    final_only: bool | None = False,
     api_key: str | Callable[[], str] | None = None,
     api_base: str | None = None,
     **params: Unpack[ChatParams],
@@ -66,6 +67,7 @@ def completion(
     messages: Iterable[MessageParam],
     *,
     stream: Literal[True],
+    final_only: Literal[False] | None = False,
     api_key: str | Callable[[], str] | None = None,
     api_base: str | None = None,
     **params: Unpack[ChatParams],
@@ -76,6 +78,7 @@ def completion(
     messages: Iterable[MessageParam],
     *,
     stream: bool | None,
+    final_only: Literal[False] | None = False,
     api_key: str | Callable[[], str] | None = None,
     api_base: str | None = None,
     **params: Unpack[ChatParams],
@@ -86,6 +89,7 @@ def completion(
     messages: Iterable[MessageParam],
     *,
     stream: bool | None = False,
+    final_only: bool | None = False,
     api_key: str | Callable[[], str] | None = None,
     api_base: str | None = None,
     **params: Unpack[ChatParams],
@@ -98,6 +102,7 @@ def completion(
         model: An id such as `meta-llama/Llama-3.1-8B-Instruct`, with or without `wandb/` before it.
         messages: What was said so far, oldest first.
         stream: Whether to get the answer as it comes.
+        final_only: Whether to stream on the wire alone, and get the answer whole.
         api_key: The key; else `WANDB_API_KEY`, netrc, W&B's settings files.
         api_base: The server; else `WANDB_API_BASE`, else `https://api.inference.wandb.ai/v1`.
         **params: `project` and the others of `wandb_inference.types.ChatParams`.
@@ -113,7 +118,11 @@ def completion(
     _check("completion", params)
     settings = _settings(api_key, params.pop("project", None), api_base)
     return Completions(settings, _transport(environment())).create(
-        model=model, messages=messages, stream=bool(stream), **params
+        model=model,
+        messages=messages,
+        stream=bool(stream),
+        final_only=cast("Literal[False]", bool(final_only)),  # both at once are refused there
+        **params,
     )
 
 
@@ -123,6 +132,7 @@ def acompletion(
     messages: Iterable[MessageParam],
     *,
     stream: Literal[False] | None = False,
+    final_only: bool | None = False,
     api_key: str | Callable[[], str] | Callable[[], Awaitable[str]] | None = None,
     api_base: str | None = None,
     **params: Unpack[ChatParams],
@@ -133,6 +143,7 @@ def acompletion(
     messages: Iterable[MessageParam],
     *,
     stream: Literal[True],
+    final_only: Literal[False] | None = False,
     api_key: str | Callable[[], str] | Callable[[], Awaitable[str]] | None = None,
     api_base: str | None = None,
     **params: Unpack[ChatParams],
@@ -143,6 +154,7 @@ def acompletion(
     messages: Iterable[MessageParam],
     *,
     stream: bool | None,
+    final_only: Literal[False] | None = False,
     api_key: str | Callable[[], str] | Callable[[], Awaitable[str]] | None = None,
     api_base: str | None = None,
     **params: Unpack[ChatParams],
@@ -154,6 +166,7 @@ async def acompletion(
     messages: Iterable[MessageParam],
     *,
     stream: bool | None = False,
+    final_only: bool | None = False,
     api_key: str | Callable[[], str] | Callable[[], Awaitable[str]] | None = None,
     api_base: str | None = None,
     **params: Unpack[ChatParams],
@@ -166,6 +179,7 @@ async def acompletion(
         model: An id such as `meta-llama/Llama-3.1-8B-Instruct`, with or without `wandb/` before it.
         messages: What was said so far, oldest first.
         stream: Whether to get the answer as it comes.
+        final_only: Whether to stream on the wire alone, and get the answer whole.
         api_key: The key, or a callable, async or not; else `WANDB_API_KEY`, netrc, W&B's settings files.
         api_base: The server; else `WANDB_API_BASE`, else `https://api.inference.wandb.ai/v1`.
         **params: `project` and the others of `wandb_inference.types.ChatParams`.
@@ -181,7 +195,11 @@ async def acompletion(
     _check("acompletion", params)
     settings = _settings(api_key, params.pop("project", None), api_base)
     return await AsyncCompletions(settings, _async_transport(environment())).create(
-        model=model, messages=messages, stream=bool(stream), **params
+        model=model,
+        messages=messages,
+        stream=bool(stream),
+        final_only=cast("Literal[False]", bool(final_only)),  # both at once are refused there
+        **params,
     )
 
 

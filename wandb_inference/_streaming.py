@@ -38,11 +38,13 @@ class Stream(Generic[T]):
     arrived: `.partial`, `.text`, `.usage`.
     """
 
-    def __init__(self, call: ChatCall, transport: Transport, clocks: Clocks, reply: Reply) -> None:
+    def __init__(
+        self, call: ChatCall, transport: Transport, clocks: Clocks, reply: Reply, state: StreamState | None = None
+    ) -> None:
         self._call = call
         self._transport = transport
         self._clocks = clocks
-        self._state = StreamState(call, reply)
+        self._state = state or StreamState(call, reply)
         self._body: Body | None = Body(reply, call.request, clocks)
 
     @property
@@ -136,11 +138,13 @@ class AsyncStream(Generic[T]):
     arrived: `.partial`, `.text`, `.usage`.
     """
 
-    def __init__(self, call: ChatCall, transport: AsyncTransport, clocks: Clocks, reply: Reply) -> None:
+    def __init__(
+        self, call: ChatCall, transport: AsyncTransport, clocks: Clocks, reply: Reply, state: StreamState | None = None
+    ) -> None:
         self._call = call
         self._transport = transport
         self._clocks = clocks
-        self._state = StreamState(call, reply)
+        self._state = state or StreamState(call, reply)
         self._body: AsyncBody | None = _transport.AsyncBody(reply, call.request, clocks)
         self._is_asyncio = self._body.is_asyncio
 

@@ -273,6 +273,13 @@ def test_tool_calls_leave_no_empty_text():
     assert message(delta(content="Look:"), call(0, "a", "f", "{}")).content == "Look:"
 
 
+@pytest.mark.parametrize("name", ["reasoning", "reasoning_content", "refusal"])
+def test_thinking_and_refusals_leave_no_empty_text(name):
+    """Nor is there an empty text beside thinking that used up all tokens, or beside a refusal."""
+    assert message(delta(role="assistant", content=""), delta(**{name: "hm"})).content is None
+    assert message(delta(content=""), delta(**{name: "hm"}), delta(content="yes")).content == "yes"
+
+
 def test_fields_of_a_tool_call():
     """Type and unknown fields of a call are kept."""
     found = message(call(0, "a", "f", "{}", type="custom", thought="x")).tool_calls

@@ -139,6 +139,7 @@ def test_chunks_share_nothing():
         piece({"content": "a"}, choices=[{"delta": {"content": "a"}}], model='"delta": 1'),
         json.dumps({"choices": [{"delta": {"content": "a"}}, {"index": 1, "delta": {"content": "b"}}]}).encode(),
         b'{"choices": [{"delta"\n: {"content": "a"}}]}',
+        b'{"choices": [{"delta":\n{"content": "a"}}]}',
         b'{"choices": [{"delta":{"content": "a"}, "delta": {"content": "b"}}]}',
     ],
 )

@@ -161,11 +161,24 @@ def test_headers_and_types(emulator):
     assert ask(emulator).headers["content-type"].startswith("text/event-stream")
 
 
+def test_chunks(either):
+    """The chunks of a stream are sent as they stand, each as an event, with [DONE] after them."""
+    scripted = [{"choices": [{"delta": {"content": "a"}}]}, {"anything": 1}]
+    either.reply(chunks=scripted, headers={"x-more": "1"}, times=2)
+
+    answer = ask(either, stream=True)
+
+    assert chunks(either) == scripted
+    assert answer.headers["x-more"] == "1"
+    assert answer.headers["content-type"].startswith("text/event-stream")
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
         ({"text": "x", "json": {}}, "a completion and json"),
         ({"body": b"", "sse": b""}, "body and sse"),
+        ({"sse": b"", "chunks": [{}]}, "sse and chunks"),
         ({"text": "x", "status": 500}, "status 200, not 500"),
     ],
 )

@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import httpx
+from pydantic import BaseModel
 from typing_extensions import assert_type
 
 from wandb_inference import (
     APIError,
+    AsyncChatStream,
     AsyncClient,
     AsyncStream,
+    ChatStream,
     Client,
     Network,
     RateLimitError,
@@ -26,6 +29,8 @@ from wandb_inference.types import (
     ChatCompletion,
     ChatCompletionChunk,
     ChatCompletionMessage,
+    ChatEvent,
+    ChoiceLogprobs,
     CompletionUsage,
     Concurrency,
     DoneEvent,
@@ -33,9 +38,11 @@ from wandb_inference.types import (
     MessageParam,
     Meta,
     Model,
+    ParsedChatCompletion,
     RateLimit,
     SendEvent,
     SystemMessage,
+    ToolCall,
     UserMessage,
 )
 
@@ -92,6 +99,46 @@ def by_flag(flag: bool) -> None:
     assert_type(either, ChatCompletion | Stream[ChatCompletionChunk])
 
 
+# --- Events: `type` narrows ------------------------------------------------------------------------------------------
+
+assert_type(client.chat.completions.create(model="m", messages=texts, final_only=True), ChatCompletion)
+client.chat.completions.create(model="m", messages=texts, stream=True, final_only=True)  # type: ignore[call-overload]
+assert_type(completion("m", texts, final_only=True), ChatCompletion)
+
+with client.chat.completions.stream(model="m", messages=texts, temperature=0.7) as happening:
+    assert_type(happening, ChatStream[None])
+    for event in happening:
+        assert_type(event.index, int)
+        assert_type(event.chunk, ChatCompletionChunk)
+        if event.type == "content.delta" or event.type == "reasoning.delta" or event.type == "refusal.delta":
+            assert_type(event.delta, str)
+        elif event.type == "content.done":
+            assert_type(event.text, str)
+            assert_type(event.parsed, None)
+        elif event.type == "tool_call.delta":
+            assert_type((event.delta, event.id, event.name, event.call_index), tuple[str, str, str, int])
+        elif event.type == "tool_call.done":
+            assert_type(event.tool_call, ToolCall)
+        elif event.type == "logprobs":
+            assert_type(event.logprobs, ChoiceLogprobs)
+        elif event.type == "usage":
+            assert_type(event.usage, CompletionUsage)
+        elif event.type == "finish":
+            reason: str = event.finish_reason
+        else:
+            assert_type(event.text, str)
+    for text in happening.text_stream:
+        assert_type(text, str)
+    assert_type(happening.until_done(), ChatStream[None])
+    assert_type(happening.get_final_completion(), ChatCompletion)
+    assert_type(happening.snapshot, ChatCompletion)
+client.chat.completions.stream(model="m", messages=texts, stream=True)  # type: ignore[call-overload]
+
+
+def shown(event: ChatEvent) -> str:
+    return event.type
+
+
 async def main() -> None:
     assert_type(await async_client.chat.completions.create(model="m", messages=texts), ChatCompletion)
     pieces = await async_client.chat.completions.create(model="m", messages=texts, stream=True)
@@ -101,6 +148,17 @@ async def main() -> None:
     task = asyncio.create_task(async_client.chat.completions.create(model="m", messages=texts))
     assert_type(await task, ChatCompletion)
     assert_type(await acompletion("m", texts), ChatCompletion)
+    assert_type(await acompletion("m", texts, final_only=True), ChatCompletion)
+    async with async_client.chat.completions.stream(model="m", messages=texts) as happening:
+        assert_type(happening, AsyncChatStream[None])
+        async for event in happening:
+            shown(event)
+            if event.type == "content.delta":
+                assert_type(event.delta, str)
+        async for text in happening.text_stream:
+            assert_type(text, str)
+        assert_type(await happening.until_done(), AsyncChatStream[None])
+        assert_type(await happening.get_final_completion(), ChatCompletion)
     assert_type(await acompletion("m", texts, stream=True), AsyncStream[ChatCompletionChunk])
     assert_type([model.id for model in await async_client.models.list()], list[str])
     async with async_client as entered:
@@ -181,3 +239,17 @@ def on_done(event: DoneEvent) -> None:
 client.with_options(before_send=before_send, on_attempt=None, on_done=on_done)
 AsyncClient(before_send=before_send, on_attempt=on_attempt, on_done=None)
 Client(on_done=before_send)  # type: ignore[arg-type]
+
+
+class Point(BaseModel):
+    x: int
+
+
+with client.chat.completions.stream(model="m", messages=texts, response_format=Point) as typed:
+    assert_type(typed, ChatStream[Point])
+    for told in typed:
+        if told.type == "content.done":
+            assert_type(told.parsed, Point | None)
+        shown(told)
+    assert_type(typed.get_final_completion(), ParsedChatCompletion[Point])
+    assert_type(typed.get_final_completion().parsed, Point)

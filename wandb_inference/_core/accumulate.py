@@ -2,52 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from typing import Any, cast
 
 from ..types import ChatCompletion, ChatCompletionChunk, CompletionUsage
-from ..types.chunk import ChunkChoice, Delta, FunctionCallDelta, ToolCallDelta
+from ..types.chunk import ChunkChoice, Delta
+from .growing_calls import GrowingCall, grow
 from .reading import UnreadableError, mend
 
 _THINKING = ("reasoning", "reasoning_content")
 _TEXT_ALONE = {"content"}
-
-
-class _Call:
-    """A tool call as it grows."""
-
-    __slots__ = ("arguments", "extra", "id", "index", "name", "type")
-
-    def __init__(self, index: int | None) -> None:
-        self.index = index
-        self.id = ""
-        self.type = "function"
-        self.name = ""
-        self.arguments: list[str] = []
-        self.extra: dict[str, Any] = {}
-
-    def add(self, function: FunctionCallDelta) -> None:
-        name = function.name
-        # A name comes whole, or in pieces before the arguments begin; a repeated one says nothing new.
-        if name and name != self.name and not (self.name and self.arguments):
-            self.name += name
-        if function.arguments:
-            self.arguments.append(function.arguments)
-
-    def is_complete(self) -> bool:
-        # Only where the text may be whole: to parse it at each of its pieces would take quadratic time.
-        if not self.arguments or not self.arguments[-1].rstrip().endswith("}"):
-            return False
-        try:
-            json.loads("".join(self.arguments))
-        except (ValueError, RecursionError):
-            return False
-        return True
-
-    def dump(self) -> dict[str, Any]:
-        function = {"name": self.name, "arguments": "".join(self.arguments)}
-        return {**self.extra, "id": self.id, "type": self.type, "function": function}
 
 
 class _Answer:
@@ -72,8 +36,8 @@ class _Answer:
         self.content: list[str] = []
         self.refusal: list[str] = []
         self.thinking: dict[str, list[str]] = {}
-        self.calls: list[_Call] = []
-        self.function_call: _Call | None = None
+        self.calls: list[GrowingCall] = []
+        self.function_call: GrowingCall | None = None
         self.finish_reason: str | None = None
         self.logprobs: dict[str, list[Any]] | None = None
         self.token_ids: list[int] | None = None
@@ -109,13 +73,13 @@ class _Answer:
             self._add_extra(delta.__pydantic_extra__)
         if delta.tool_calls:
             for call in delta.tool_calls:
-                self._call_for(call)
+                grow(self.calls, call)
         if delta.role:
             self.role = delta.role
         if delta.refusal is not None:
             self.refusal.append(delta.refusal)
         if delta.function_call is not None:
-            self.function_call = self.function_call or _Call(None)
+            self.function_call = self.function_call or GrowingCall(None)
             self.function_call.add(delta.function_call)
 
     def _add_extra(self, extra: dict[str, Any]) -> None:
@@ -134,42 +98,6 @@ class _Answer:
             if tokens is not None:
                 self.logprobs.setdefault(name, []).extend(tokens)
 
-    def _call_for(self, delta: ToolCallDelta) -> None:
-        call = self._find(delta)
-        if call is None:
-            call = _Call(delta.index)
-            self.calls.append(call)
-        if delta.id:
-            call.id = delta.id
-        if delta.type:
-            call.type = delta.type
-        if delta.function is not None:
-            call.add(delta.function)
-        if delta.__pydantic_extra__:
-            call.extra.update(delta.__pydantic_extra__)
-
-    def _find(self, delta: ToolCallDelta) -> _Call | None:
-        """The call that a piece belongs to; `None` where it begins a new one.
-
-        Index and id are both left out by some servers, and both repeated by others; one gives every call the index 0.
-        The latest call is asked first, since pieces of a call come together.
-        """
-        for call in reversed(self.calls):
-            if delta.index is not None and call.index != delta.index:
-                continue
-            if delta.id and call.id:
-                if call.id == delta.id:
-                    return call
-                continue
-            name = delta.function.name if delta.function else None
-            if delta.index is not None:
-                return None if name and call.name and name != call.name and call.is_complete() else call
-            # Neither index nor id on both sides: a name begins a new call, unless it only repeats itself.
-            if not name or (name == call.name and not call.is_complete()) or not call.name:
-                return call
-            return None
-        return None
-
     def dump(self, index: int) -> dict[str, Any]:
         content: str | None = "".join(self.content) if self.content else None
         message: dict[str, Any] = {"role": self.role, "content": content}
@@ -177,9 +105,10 @@ class _Answer:
             message["refusal"] = "".join(self.refusal)
         for name, pieces in self.thinking.items():
             message[name] = "".join(pieces)
-        if self.calls:
-            # An empty text beside tool calls is how a stream says null.
+        if self.calls or self.thinking or self.refusal:
+            # An empty text beside something else is how a stream says null.
             message["content"] = content or None
+        if self.calls:
             message["tool_calls"] = [call.dump() for call in sorted(self.calls, key=lambda call: call.index or 0)]
         if self.function_call is not None:
             message["function_call"] = self.function_call.dump()["function"]

@@ -57,6 +57,13 @@ _ELSEWHERE = {
     "default_headers": "did you mean 'extra_headers'?",
 }
 
+# What belongs to create() alone, and what it would mean to stream().
+_STREAMING = {
+    **_ELSEWHERE,
+    "stream": "leave it out: stream() always streams",
+    "final_only": "for the answer alone use create(final_only=True), or get_final_completion() of the stream",
+}
+
 # Parameters that can be given as any iterable; JSON and the check know lists.
 _LISTS = ("tools", "functions", "modalities", "stop")
 
@@ -115,7 +122,9 @@ def build_chat(
     messages: object,
     stream: object,
     params: Mapping[str, Any],
-    own: tuple[str, ...] = ("stream",),
+    own: tuple[str, ...] = ("stream", "final_only"),
+    *,
+    final_only: object = False,
 ) -> ChatCall:
     """The call of a chat completion, checked before anything is sent.
 
@@ -127,6 +136,7 @@ def build_chat(
         stream: Whether the answer is to come as a stream.
         params: The other parameters.
         own: Arguments that only this function has.
+        final_only: Whether to stream on the wire, and give the caller the end alone.
 
     Raises:
         TypeError: A keyword that does not exist.
@@ -135,9 +145,16 @@ def build_chat(
     """
     for name in params:
         if name not in CHAT_PARAMS:
-            raise unexpected_keyword(function, name, (*CHAT_PARAMS, "model", "messages", *own), _ELSEWHERE, body=True)
+            also = _STREAMING if function == "stream" else _ELSEWHERE
+            raise unexpected_keyword(function, name, (*CHAT_PARAMS, "model", "messages", *own), also, body=True)
     if stream is not None and not isinstance(stream, bool):
         raise invalid("stream", stream, "True or False")
+    if final_only is not None and not isinstance(final_only, bool):
+        raise invalid("final_only", final_only, "True or False")
+    if final_only and stream:
+        hint = "Leave stream out: it is streamed on the wire. Or leave final_only out, to get the stream."
+        raise invalid("final_only", final_only, "not to be given together with stream=True", hint)
+    stream = bool(stream or final_only)
     if params.get("response_format") is not None:
         check_form(params["response_format"])
     id = model_id(settings, model)
@@ -159,7 +176,7 @@ def build_chat(
     options: Mapping[str, object] = cast("Mapping[str, object]", given) if isinstance(given, Mapping) else {}
     asked = "include_usage" in options or "stream_options" in extra
     plain = None
-    request, key = _request(settings, "POST", "/chat/completions", params, body, id, stream=bool(stream))
+    request, key = _request(settings, "POST", "/chat/completions", params, body, id, stream=stream)
     if settings.adaptive:
         request = request._replace(adaptive=True)
     if stream and not asked:
@@ -169,7 +186,7 @@ def build_chat(
     journal = _journal(settings, params, id)
     answers = cast("object", body.get("n"))  # not checked where it comes from extra_body
     count = answers if isinstance(answers, int) else 1
-    return ChatCall(request, journal, key, plain, settings.quirks, keep, count)
+    return ChatCall(request, journal, key, plain, settings.quirks, keep, count, bool(final_only))
 
 
 def _asking(body: Mapping[str, Any], options: Mapping[str, object], plain: bytes) -> bytes:

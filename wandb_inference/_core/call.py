@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from ..types import ChatCompletion, Meta
 from ..types.completion import with_meta
-from .chunks import ChunkParser, unexpected_body
+from .chunks import ChunkFolder, ChunkParser, unexpected_body
 from .errors import read_object
 from .flow import Broken, Flow, Journal, Quirks, request_flow, stream_flow
 from .meta import meta_from
@@ -62,6 +62,8 @@ class ChatCall(NamedTuple):
     """Whether the caller wants the chunks without choices."""
     answers: int
     """How many answers were asked for."""
+    final_only: bool = False
+    """Whether the stream is for us alone: the caller gets one completion."""
 
     def flow(self, broken: Broken | None = None) -> Flow:
         """The conversation with the transport.
@@ -75,7 +77,18 @@ class ChatCall(NamedTuple):
 
     def parser(self, reply: Reply) -> ChunkParser:
         """What turns the reply's body into chunks."""
-        return ChunkParser(reply, self.request, keep_usage=self.keep_usage, answers=self.answers)
+        kind = ChunkFolder if self.final_only else ChunkParser
+        return kind(reply, self.request, keep_usage=self.keep_usage, answers=self.answers)
+
+    def streamed(self, reply: Reply, completion: ChatCompletion, meta: Meta) -> ChatCompletion:
+        """What a stream added up to, if that is a completion, knowing how its call went.
+
+        Raises:
+            APIResponseValidationError: It is none.
+        """
+        if not completion.choices:
+            raise _unexpected(reply, self.request, self.journal, "a completion", "no choices")
+        return with_meta(completion, meta)
 
     def completion(self, reply: Reply) -> ChatCompletion:
         """The reply as a completion.

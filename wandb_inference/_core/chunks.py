@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from ..exceptions import APIError, APIResponseValidationError, StreamInterruptedError
 from ..types import ChatCompletionChunk
+from ..types.chunk import Delta
 from .accumulate import ChatAccumulator
 from .errors import MAX_ERROR_BODY, connection_error, is_error_object, read_object, stream_error
 from .reading import UnreadableError, read_json, read_model
@@ -44,7 +45,7 @@ class ChunkParser:
         self.events = 0
         """Data events so far: comments don't count."""
         self.given = 0
-        """Chunks handed over so far."""
+        """Chunks handed over so far, or added up where none is."""
         self.first_token: float | None = None
         """Seconds from the call's beginning to the first chunk with text, thinking or a tool call."""
         self.done = False
@@ -218,8 +219,32 @@ class ChunkParser:
         return unexpected_body(self._reply, self._request, beginning, "a stream")
 
 
+class ChunkFolder(ChunkParser):
+    """Adds up a stream of which only the sum is wanted: hands no chunk over, and makes none that a template fits."""
+
+    def _read(self, events: Iterable[bytes], elapsed: float) -> Iterator[ChatCompletionChunk]:
+        for raw in events:
+            delta = self._template.read_delta(raw)
+            if delta is None:
+                for _ in super()._read((raw,), elapsed):
+                    pass
+                if self._over:
+                    break
+                continue
+            self.events += 1
+            self.given += 1
+            self.accumulator.add_delta(self._template.index, delta)
+            if self.first_token is None and _adds_something(delta):
+                self.first_token = elapsed
+        return iter(())
+
+
 def _says_something(chunk: ChatCompletionChunk) -> bool:
-    return any(choice.delta.content or choice.delta.tool_calls or choice.delta.reasoning for choice in chunk.choices)
+    return any(_adds_something(choice.delta) for choice in chunk.choices)
+
+
+def _adds_something(delta: Delta) -> bool:
+    return bool(delta.content or delta.tool_calls or delta.reasoning)
 
 
 def _json_or_none(data: bytes) -> object:

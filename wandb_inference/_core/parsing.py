@@ -127,6 +127,23 @@ def _kept(value: object) -> object:
     return list(cast("Iterator[object]", value)) if isinstance(value, Iterator) else value
 
 
+class TextOutput(Generic[T]):
+    """What makes values of the texts of a stream of events.
+
+    Args:
+        output: The type of the values.
+    """
+
+    def __init__(self, output: Output[T]) -> None:
+        self.output = output
+        self.partial = output.partial
+        self.validate = output.validate
+
+    def read(self, completion: ChatCompletion) -> ParsedChatCompletion[T]:
+        """The whole answer with its values, as `parse()` gives it. Raises what that raises."""
+        return read_parsed(self.output, completion)
+
+
 def read_parsed(
     output: Output[T], completion: ChatCompletion, rounds: list[ChatCompletion] | None = None
 ) -> ParsedChatCompletion[T]:

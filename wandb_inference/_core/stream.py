@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..exceptions import APIError, StreamInterruptedError
-from ..types import ChatCompletionChunk, CompletionUsage, Meta
+from ..types import ChatCompletion, CompletionUsage, Meta
 from .flow import Broken, Flow
 from .wire import Failure, Reply
 
 if TYPE_CHECKING:
+    from .accumulate import ChatAccumulator
     from .call import ChatCall
     from .hooks import Notices
 
@@ -28,12 +29,14 @@ class StreamState:
         self._call = call
         self._open(reply)
         self._total: float | None = None
+        self._earlier: ChatAccumulator | None = None
+        """What had arrived before the stream broke and was tried again."""
 
     def _open(self, reply: Reply) -> None:
         self._reply = reply
         self._parser = self._call.parser(reply)
-        self.arrived: Iterator[ChatCompletionChunk] = iter(())
-        """Chunks that can be handed over; all are taken before more is read."""
+        self.arrived: Iterator[object] = iter(())
+        """What can be handed over: chunks. All are taken before more is read."""
         self._before = -1
 
     @property
@@ -77,11 +80,23 @@ class StreamState:
         error = self._parser.error
         if error is None:
             return None
-        if not self._parser.given:
-            error.meta = self._meta(elapsed)
-            return self._call.flow(Broken(error, elapsed))
-        self.close(elapsed)
-        raise self._finished(self._call.journal.broke(error))
+        if self._parser.given and not self._call.final_only:
+            self.close(elapsed)
+            raise self._finished(self._call.journal.broke(error))
+        error.meta = self._meta(elapsed)
+        flow = self._call.flow(Broken(error, elapsed))
+        return self._again(flow) if self._call.final_only else flow
+
+    def _again(self, flow: Flow) -> Flow:
+        """The flow that tries again, whatever had arrived: nobody was given it. The last error carries it."""
+        if self._parser.given:
+            self._earlier = self._parser.accumulator
+        try:
+            return (yield from flow)
+        except APIError as error:
+            if self._earlier is not None:
+                error.partial = self._earlier.snapshot()
+            raise
 
     def _finished(self, error: APIError) -> APIError:
         """The error with what had arrived."""
@@ -101,6 +116,18 @@ class StreamState:
                 pass
         if self._total is None:
             self._total = elapsed
+
+    def completion(self) -> ChatCompletion:
+        """What the stream added up to, at its good end.
+
+        Raises:
+            APIResponseValidationError: That is no completion.
+        """
+        return self._call.streamed(self._reply, self.snapshot(), self.meta)
+
+    def snapshot(self) -> ChatCompletion:
+        """What has arrived so far, as a completion."""
+        return self._parser.accumulator.snapshot()
 
     def ended(self, error: BaseException | None = None) -> Notices:
         """What the client's hooks are told now that the stream is closed; nothing if they know.

@@ -54,8 +54,8 @@ class ChunkTemplate:
         self.index = 0
         """Which answer it is of."""
 
-    def read(self, raw: bytes) -> ChatCompletionChunk | None:
-        """The chunk, if it differs from the template in its delta alone."""
+    def read_delta(self, raw: bytes) -> Delta | None:
+        """The chunk's delta, if the chunk differs from the template in it alone."""
         if not (raw.startswith(self._before) and raw.endswith(self._after)):
             return None
         try:
@@ -63,6 +63,13 @@ class ChunkTemplate:
         except ValidationError:
             return None
         self._hits += 1
+        return delta
+
+    def read(self, raw: bytes) -> ChatCompletionChunk | None:
+        """The chunk, if it differs from the template in its delta alone."""
+        delta = self.read_delta(raw)
+        if delta is None:
+            return None
         fields, names, extra = self._choice
         choice = _new(ChunkChoice)
         _set_fields(choice, {**fields, "delta": delta})

@@ -57,14 +57,19 @@ def _message(message: object) -> object:
     return dict(cast("Mapping[str, object]", message)) if isinstance(message, Mapping) else message
 
 
+def is_type(form: object) -> bool:
+    """Whether a `response_format` is a type: a class, `list[...]`, a union, a `TypeAdapter`."""
+    # An adapter is known by its method: pydantic loads the class itself only where it is used.
+    return isinstance(form, type) or get_origin(form) is not None or hasattr(form, "validate_json")
+
+
 def check_form(form: Any) -> None:
     """Return unless a `response_format` is a type, which only `parse()` and `stream()` take.
 
     Raises:
         InvalidRequestError: It is one: a class, `list[...]`, a union, a `TypeAdapter`.
     """
-    # An adapter is known by its method: pydantic loads the class itself only where it is used.
-    if isinstance(form, type) or get_origin(form) is not None or hasattr(form, "validate_json"):
+    if is_type(form):
         raise invalid(
             "response_format",
             form,

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from typing_extensions import Unpack
 
 from .._core.build import build_chat
+from .._core.stream import StreamState
 from .._streaming import AsyncStream, Stream
 from .._transport.clocks import Clocks
 from ..types import ChatCompletion, ChatCompletionChunk
 from ..types.chat_params import ChatParams
 from ..types.messages import MessageParam
 from ._awaiting import awaited
+from ._event_streams import AsyncEventStreams, EventStreams
 from ._parsing import AsyncParsing, Parsing
 from ._sending import complete, complete_async
 from ._signature import with_parameters
@@ -37,7 +39,7 @@ class AsyncChat:
         self.completions = AsyncCompletions(settings, transport)
 
 
-class Completions(Parsing):
+class Completions(EventStreams, Parsing):
     """Answers to a list of messages."""
 
     def __init__(self, settings: Settings, transport: Transport) -> None:
@@ -51,19 +53,38 @@ class Completions(Parsing):
         model: str,
         messages: Iterable[MessageParam],
         stream: Literal[False] = False,
+        final_only: bool = False,
         **params: Unpack[ChatParams],
     ) -> ChatCompletion: ...
     @overload
     def create(
-        self, *, model: str, messages: Iterable[MessageParam], stream: Literal[True], **params: Unpack[ChatParams]
+        self,
+        *,
+        model: str,
+        messages: Iterable[MessageParam],
+        stream: Literal[True],
+        final_only: Literal[False] = False,
+        **params: Unpack[ChatParams],
     ) -> Stream[ChatCompletionChunk]: ...
     @overload
     def create(
-        self, *, model: str, messages: Iterable[MessageParam], stream: bool, **params: Unpack[ChatParams]
+        self,
+        *,
+        model: str,
+        messages: Iterable[MessageParam],
+        stream: bool,
+        final_only: Literal[False] = False,
+        **params: Unpack[ChatParams],
     ) -> ChatCompletion | Stream[ChatCompletionChunk]: ...
     @with_parameters(ChatParams)
     def create(
-        self, *, model: str, messages: Iterable[MessageParam], stream: bool = False, **params: Unpack[ChatParams]
+        self,
+        *,
+        model: str,
+        messages: Iterable[MessageParam],
+        stream: bool = False,
+        final_only: bool = False,
+        **params: Unpack[ChatParams],
     ) -> Any:
         """The model's answer; with `stream=True`, an iterator over its pieces.
 
@@ -73,6 +94,8 @@ class Completions(Parsing):
             messages: What was said so far, oldest first: mappings with `role` and `content`, models of
                 `wandb_inference.types`, or an answer's own `message`, mixed, in any iterable.
             stream: Whether to get the answer as it comes.
+            final_only: Whether to stream on the wire alone, and get the answer whole: no connection idles for minutes,
+                which a proxy on the way might cut. A stream that breaks is tried again, whatever had arrived.
             **params: See `wandb_inference.types.ChatParams`. What is left out or `None` is not sent.
 
         Raises:
@@ -83,16 +106,21 @@ class Completions(Parsing):
             APIConnectionError: No complete answer; `APITimeoutError` where a clock ran out.
             APIResponseValidationError: An answer that is none.
         """
-        call = build_chat(self._settings, "create", model, messages, stream, params)
+        call = build_chat(self._settings, "create", model, messages, stream, params, final_only=final_only)
         clocks = Clocks(call.request.timeouts)
-        if not stream:
+        if not (stream or final_only):
             return complete(self._transport, call, clocks)
         reply = self._transport.run(call.flow(), call.key, clocks, call.journal)
+        if final_only:
+            state = StreamState(call, reply)
+            # Nothing is handed over, so that what comes first is the end.
+            next(Stream[object](call, self._transport, clocks, reply, state), None)
+            return state.completion()
         answer: Stream[ChatCompletionChunk] = Stream(call, self._transport, clocks, reply)
         return answer
 
 
-class AsyncCompletions(AsyncParsing):
+class AsyncCompletions(AsyncEventStreams, AsyncParsing):
     """Answers to a list of messages."""
 
     def __init__(self, settings: Settings, transport: AsyncTransport) -> None:
@@ -106,20 +134,39 @@ class AsyncCompletions(AsyncParsing):
         model: str,
         messages: Iterable[MessageParam],
         stream: Literal[False] = False,
+        final_only: bool = False,
         **params: Unpack[ChatParams],
     ) -> Coroutine[Any, Any, ChatCompletion]: ...
     @overload
     def create(
-        self, *, model: str, messages: Iterable[MessageParam], stream: Literal[True], **params: Unpack[ChatParams]
+        self,
+        *,
+        model: str,
+        messages: Iterable[MessageParam],
+        stream: Literal[True],
+        final_only: Literal[False] = False,
+        **params: Unpack[ChatParams],
     ) -> Coroutine[Any, Any, AsyncStream[ChatCompletionChunk]]: ...
     @overload
     def create(
-        self, *, model: str, messages: Iterable[MessageParam], stream: bool, **params: Unpack[ChatParams]
+        self,
+        *,
+        model: str,
+        messages: Iterable[MessageParam],
+        stream: bool,
+        final_only: Literal[False] = False,
+        **params: Unpack[ChatParams],
     ) -> Coroutine[Any, Any, ChatCompletion | AsyncStream[ChatCompletionChunk]]: ...
     @with_parameters(ChatParams)
     @awaited
     async def create(
-        self, *, model: str, messages: Iterable[MessageParam], stream: bool = False, **params: Unpack[ChatParams]
+        self,
+        *,
+        model: str,
+        messages: Iterable[MessageParam],
+        stream: bool = False,
+        final_only: bool = False,
+        **params: Unpack[ChatParams],
     ) -> Any:
         """The model's answer; with `stream=True`, an async iterator over its pieces. To be awaited in both cases.
 
@@ -129,6 +176,8 @@ class AsyncCompletions(AsyncParsing):
             messages: What was said so far, oldest first: mappings with `role` and `content`, models of
                 `wandb_inference.types`, or an answer's own `message`, mixed, in any iterable.
             stream: Whether to get the answer as it comes.
+            final_only: Whether to stream on the wire alone, and get the answer whole: no connection idles for minutes,
+                which a proxy on the way might cut. A stream that breaks is tried again, whatever had arrived.
             **params: See `wandb_inference.types.ChatParams`. What is left out or `None` is not sent.
 
         Raises:
@@ -139,10 +188,15 @@ class AsyncCompletions(AsyncParsing):
             APIConnectionError: No complete answer; `APITimeoutError` where a clock ran out.
             APIResponseValidationError: An answer that is none.
         """
-        call = build_chat(self._settings, "create", model, messages, stream, params)
+        call = build_chat(self._settings, "create", model, messages, stream, params, final_only=final_only)
         clocks = Clocks(call.request.timeouts)
-        if not stream:
+        if not (stream or final_only):
             return await complete_async(self._transport, call, clocks)
         reply = await self._transport.run(call.flow(), call.key, clocks, call.journal)
+        if final_only:
+            state = StreamState(call, reply)
+            # Nothing is handed over, so that what comes first is the end.
+            await anext(AsyncStream[object](call, self._transport, clocks, reply, state), None)
+            return state.completion()
         answer: AsyncStream[ChatCompletionChunk] = AsyncStream(call, self._transport, clocks, reply)
         return answer

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from ._completion import Choice, call_tokens, tokens_of
 from ._errors import error
 from ._json import dumps
-from ._plan import Plan, Send, events, json_answer, whole
+from ._plan import DONE, Plan, Send, event, events, json_answer, whole
 from ._requests import RecordedRequest
 
 _ANYTHING: TypeAdapter[object] = TypeAdapter(object)
@@ -33,6 +33,7 @@ class ReplyFields(TypedDict, total=False):
     body: bytes | None
     content_type: str
     sse: bytes | None
+    chunks: Sequence[Mapping[str, object]]
     delay: float
     tokens_per_second: float | None
     value: object
@@ -41,7 +42,7 @@ class ReplyFields(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer, said beforehand: a completion, or with `json`, `body`, `sse` or an error `status` anything at all.
+    """One answer, said beforehand: a completion; with `json`, `body`, `sse`, `chunks` or an error `status`, anything.
 
     A completion is streamed where a stream is asked for. It is sent as it was written: `max_tokens`, `stop` and the
     response format change nothing about it, and each of `n` choices is the same.
@@ -75,6 +76,9 @@ class Reply:
     """Content type of `body`."""
     sse: bytes | None = None
     """The body of an event stream, as it stands."""
+    chunks: Sequence[Mapping[str, object]] = ()
+    """The chunks of a stream, each as it stands, for what no other reply does: answers that differ, tool calls mixed or
+    without index. `[DONE]` follows."""
     delay: float = 0.0
     """Seconds before the answer begins, on top of the emulator's `latency`."""
     tokens_per_second: float | None = None
@@ -92,6 +96,7 @@ class Reply:
             "json": self.json is not None,
             "body": self.body is not None,
             "sse": self.sse is not None,
+            "chunks": bool(self.chunks),
         }
         given = [kind for kind, present in kinds.items() if present]
         if len(given) > 1:
@@ -125,6 +130,9 @@ class Reply:
             # One step per event, so that a fault can strike between two of them.
             pieces = re.split(rb"(?<=\n\n)", self.sse)
             return events([Send(piece) for piece in pieces if piece], self.headers)._replace(status=self.status)
+        if self.chunks:
+            steps = [*(event(chunk) for chunk in self.chunks), Send(DONE)]
+            return events(steps, self.headers)._replace(status=self.status)
         if self.json is not None:
             return json_answer(self.status, self.json, self.headers)
         if self.body is not None:

@@ -34,17 +34,53 @@ from .model import Model
 from .rate_limit import RateLimit
 from .usage import CompletionTokensDetails, CompletionUsage, PromptTokensDetails
 
+# Loaded on first use: what only some calls need would cost every program a few milliseconds.
+_EVENTS = (
+    "ChatEvent",
+    "ContentDeltaEvent",
+    "ContentDoneEvent",
+    "FinishEvent",
+    "LogprobsEvent",
+    "ReasoningDeltaEvent",
+    "ReasoningDoneEvent",
+    "RefusalDeltaEvent",
+    "RefusalDoneEvent",
+    "ToolCallDeltaEvent",
+    "ToolCallDoneEvent",
+    "UsageEvent",
+)
+_LAZY = dict.fromkeys(_EVENTS, "events") | dict.fromkeys(
+    ("ParsedChatCompletion", "ParsedChoice", "ParsedMessage"), "parsed"
+)
 if TYPE_CHECKING:
-    from .parsed import ParsedChatCompletion, ParsedChoice, ParsedMessage
+    from .events import ChatEvent as ChatEvent
+    from .events import ContentDeltaEvent as ContentDeltaEvent
+    from .events import ContentDoneEvent as ContentDoneEvent
+    from .events import FinishEvent as FinishEvent
+    from .events import LogprobsEvent as LogprobsEvent
+    from .events import ReasoningDeltaEvent as ReasoningDeltaEvent
+    from .events import ReasoningDoneEvent as ReasoningDoneEvent
+    from .events import RefusalDeltaEvent as RefusalDeltaEvent
+    from .events import RefusalDoneEvent as RefusalDoneEvent
+    from .events import ToolCallDeltaEvent as ToolCallDeltaEvent
+    from .events import ToolCallDoneEvent as ToolCallDoneEvent
+    from .events import UsageEvent as UsageEvent
+    from .parsed import ParsedChatCompletion as ParsedChatCompletion
+    from .parsed import ParsedChoice as ParsedChoice
+    from .parsed import ParsedMessage as ParsedMessage
 else:
 
-    def __getattr__(name: str) -> object:
-        # Loaded on first use: models that only some calls need would cost every program a few milliseconds.
-        if name not in ("ParsedChatCompletion", "ParsedChoice", "ParsedMessage"):
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from . import parsed
+    def __getattr__(name):
+        from importlib import import_module
 
-        return getattr(parsed, name)
+        if name not in _LAZY:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(f".{_LAZY[name]}", __name__), name)
+        globals()[name] = value  # later accesses do not come here
+        return value
+
+    def __dir__():
+        return sorted({*globals(), *_LAZY})
 
 
 __all__ = [
@@ -53,6 +89,7 @@ __all__ = [
     "ChatCompletion",
     "ChatCompletionChunk",
     "ChatCompletionMessage",
+    "ChatEvent",
     "ChatParams",
     "Choice",
     "ChoiceLogprobs",
@@ -60,13 +97,17 @@ __all__ = [
     "CompletionTokensDetails",
     "CompletionUsage",
     "Concurrency",
+    "ContentDeltaEvent",
+    "ContentDoneEvent",
     "Delta",
     "DeveloperMessage",
     "DoneEvent",
+    "FinishEvent",
     "FinishReason",
     "FunctionCall",
     "FunctionCallDelta",
     "FunctionMessage",
+    "LogprobsEvent",
     "Message",
     "MessageParam",
     "Meta",
@@ -76,13 +117,20 @@ __all__ = [
     "ParsedMessage",
     "PromptTokensDetails",
     "RateLimit",
+    "ReasoningDeltaEvent",
+    "ReasoningDoneEvent",
+    "RefusalDeltaEvent",
+    "RefusalDoneEvent",
     "RequestOptions",
     "SendEvent",
     "SystemMessage",
     "TokenLogprob",
     "ToolCall",
     "ToolCallDelta",
+    "ToolCallDeltaEvent",
+    "ToolCallDoneEvent",
     "ToolMessage",
     "TopLogprob",
+    "UsageEvent",
     "UserMessage",
 ]
