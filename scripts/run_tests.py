@@ -25,6 +25,10 @@ _LEAKS = re.compile(
 )
 
 
+# Most tests wait for clocks and sockets. Those of one file stay together: they share servers.
+_TOGETHER = ("--numprocesses", "2", "--dist", "loadfile")
+
+
 class Step(NamedTuple):
     """A check: its commands run one after the other until one fails."""
 
@@ -57,7 +61,7 @@ def steps(pytest_arguments: list[str], python: Path) -> Iterator[Step]:
     if pytest_arguments:
         yield Step("pytest", (("pytest", color, *pytest_arguments),), live=True)
     else:
-        yield Step("pytest", (("coverage", "erase"), ("coverage", "run", "-m", "pytest", color)), live=True)
+        yield Step("pytest", (("coverage", "erase"), ("coverage", "run", "-m", "pytest", color, *_TOGETHER)), live=True)
         yield Step("coverage", (("coverage", "combine", "--quiet"), ("coverage", "report")))
 
 
