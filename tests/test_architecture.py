@@ -23,7 +23,7 @@ LAYERS = [
     ("_core",),
     ("_transport",),
     ("_streaming", "transports"),
-    ("resources",),
+    ("resources", "_history", "_conversation"),
     ("_client_options", "_client"),
     ("_completion",),
     ("testing",),

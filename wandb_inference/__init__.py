@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from ._client import Client as Client
     from ._completion import acompletion as acompletion
     from ._completion import completion as completion
+    from ._conversation import AsyncConversation as AsyncConversation
+    from ._conversation import Conversation as Conversation
     from ._network import Network as Network
     from ._streaming import AsyncStream as AsyncStream
     from ._streaming import Stream as Stream
@@ -59,8 +61,10 @@ else:
         "transports": "",
         "types": "",
         "AsyncClient": "_client",
+        "AsyncConversation": "_conversation",
         "AsyncStream": "_streaming",
         "Client": "_client",
+        "Conversation": "_conversation",
         "Network": "_network",
         "Stream": "_streaming",
         "__version__": "_version",

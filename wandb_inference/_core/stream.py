@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..exceptions import APIError, StreamInterruptedError
-from ..types import ChatCompletionChunk, CompletionUsage, Meta
+from ..types import ChatCompletion, ChatCompletionChunk, CompletionUsage, Meta
 from .flow import Broken, Flow
 from .wire import Failure, Reply
 
@@ -113,6 +113,10 @@ class StreamState:
             return ()
         meta = error.meta if isinstance(error, APIError) else self.meta
         return watch.done(error, self._total or 0.0, meta=meta, usage=self.usage, complete=self.done)
+
+    def snapshot(self) -> ChatCompletion:
+        """What has arrived so far, as a completion."""
+        return self._parser.accumulator.snapshot()
 
     @property
     def text(self) -> str:
