@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, Union, overload
+from typing import Any, Literal, TypeAlias, TypeVar, Union, overload
 
 from typing_extensions import Unpack
 
@@ -19,14 +19,9 @@ from .resources.chat import AsyncCompletions, Completions
 from .types import ChatCompletion, ChatCompletionChunk, ChatParams, MessageParam
 from .types._wire import with_meta
 
-if TYPE_CHECKING:
-    from .types.messages import ImagePart, TextPart
-
 T = TypeVar("T")
 
-Said: TypeAlias = Union[
-    str, MessageParam, "TextPart", "ImagePart", Iterable[Union[str, MessageParam, "TextPart", "ImagePart"]], None
-]
+Said: TypeAlias = Union[str, MessageParam, Iterable[Union[str, MessageParam]], None]
 """What can be said: text, content parts (texts among them, too), a message or several, or nothing."""
 
 

@@ -265,14 +265,17 @@ def begun(model: str, system: object, messages: object, params: Mapping[str, Any
     return Saved(model, opening(system, messages), dict(params), window)
 
 
-def read(path: str | os.PathLike[str]) -> Saved:
-    """The conversation in a file.
+def read(path: str | os.PathLike[str], params: Mapping[str, Any]) -> Saved:
+    """The conversation in a file, with some parameters added or replaced.
 
     Raises:
+        TypeError: A keyword that does not exist.
         InvalidRequestError: It is not JSON, of another version, or no conversation.
         OSError: The file can't be read.
     """
-    return load(Path(path).read_bytes(), os.fspath(path), _PARAMS)
+    check_params("load_conversation", params)
+    saved = load(Path(path).read_bytes(), os.fspath(path), _PARAMS)
+    return saved._replace(params={**saved.params, **params})
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -60,6 +60,7 @@ class Chat:
 
         return Conversation(self._settings, self.completions, begun(model, system, messages, params, window))
 
+    @with_parameters(ChatParams)
     def load_conversation(self, path: str | os.PathLike[str], **params: Unpack[ChatParams]) -> Conversation:
         """The conversation that `save()` has written to a file.
 
@@ -75,8 +76,7 @@ class Chat:
         """
         from .._conversation import Conversation, read
 
-        saved = read(path)
-        return Conversation(self._settings, self.completions, saved._replace(params={**saved.params, **params}))
+        return Conversation(self._settings, self.completions, read(path, params))
 
 
 class AsyncChat:
@@ -114,6 +114,7 @@ class AsyncChat:
 
         return AsyncConversation(self._settings, self.completions, begun(model, system, messages, params, window))
 
+    @with_parameters(ChatParams)
     def load_conversation(self, path: str | os.PathLike[str], **params: Unpack[ChatParams]) -> AsyncConversation:
         """The conversation that `save()` has written to a file; not to be awaited.
 
@@ -129,8 +130,7 @@ class AsyncChat:
         """
         from .._conversation import AsyncConversation, read
 
-        saved = read(path)
-        return AsyncConversation(self._settings, self.completions, saved._replace(params={**saved.params, **params}))
+        return AsyncConversation(self._settings, self.completions, read(path, params))
 
 
 class Completions:
