@@ -16,7 +16,7 @@ from conftest import KEY, MODEL, done, each
 
 from wandb_inference import APIError, BadRequestError, Client, InvalidRequestError, StreamInterruptedError
 from wandb_inference.testing import Emulator, Fault, Reply
-from wandb_inference.types import ChatCompletionMessage, UserMessage
+from wandb_inference.types import ChatCompletion, ChatCompletionMessage, UserMessage
 
 SYSTEM = {"role": "system", "content": "Be short."}
 PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
@@ -302,6 +302,18 @@ async def test_one_turn_at_a_time(chat: Any, emulator: Emulator) -> None:
 
     assert len(emulator.requests) == 2
     assert [message["content"] for message in emulator.requests[1].messages] == ["Be short.", "And?"]
+
+
+def test_a_turn_ends_once(emulator: Emulator) -> None:
+    """A stream that two threads close at the same time is kept once."""
+    chat = emulator.client().chat.conversation(model=MODEL)
+    turn = chat._begin("Hi", {})
+    completion = ChatCompletion.model_validate({"choices": [{"message": {"content": "Hello."}}]})
+
+    turn.end(completion)
+    turn.end(completion)
+
+    assert chat.messages == [user("Hi"), model("Hello.")]
 
 
 def test_threads(emulator: Emulator) -> None:

@@ -221,12 +221,14 @@ class Turn:
         self.left_out = left_out
         self.params = params
         self.messages = [message for index, message in enumerate(messages) if index not in left_out]
-        self._end: Callable[[Turn, ChatCompletion | None, bool], None] | None = end
+        self._end = end
+        # A stream can be closed by one thread while another comes to its end.
+        self._once = threading.Lock()
 
     @property
     def ended(self) -> bool:
         """Whether it has ended."""
-        return self._end is None
+        return self._once.locked()
 
     @property
     def size(self) -> int:
@@ -240,9 +242,8 @@ class Turn:
             completion: The answer; `None` where there is none.
             cut: Whether it did not come to its end.
         """
-        end, self._end = self._end, None
-        if end is not None:
-            end(self, completion, cut)
+        if self._once.acquire(blocking=False):
+            self._end(self, completion, cut)
 
 
 def check_params(function: str, params: Mapping[str, Any]) -> None:
