@@ -103,7 +103,7 @@ class History(Generic[C]):
         data = dump(Saved(self.model, self._checked_messages(), self.params, self.window))
         _replace(Path(os.path.realpath(path)), data)
 
-    def trim(self, *, max_tokens: int) -> list[Any]:
+    def trim(self, max_tokens: int) -> list[Any]:
         """Takes the oldest turns out of `messages` until the rest has so many tokens at most, and returns them.
 
         A turn is a message of the user's and all that follows until the next one. Turns go whole, so that no tool call
