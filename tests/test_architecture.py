@@ -24,7 +24,7 @@ LAYERS = [
     ("_transport",),
     ("_streaming", "transports"),
     ("_chat_stream",),
-    ("resources",),
+    ("resources", "_history", "_conversation"),
     ("_client_options", "_client"),
     ("_completion",),
     ("testing",),

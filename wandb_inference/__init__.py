@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from ._client import Client as Client
     from ._completion import acompletion as acompletion
     from ._completion import completion as completion
+    from ._conversation import AsyncConversation as AsyncConversation
+    from ._conversation import Conversation as Conversation
     from ._network import Network as Network
     from ._streaming import AsyncStream as AsyncStream
     from ._streaming import Stream as Stream
@@ -66,9 +68,11 @@ else:
         "types": "",
         "AsyncChatStream": "_chat_stream",
         "AsyncClient": "_client",
+        "AsyncConversation": "_conversation",
         "AsyncStream": "_streaming",
         "ChatStream": "_chat_stream",
         "Client": "_client",
+        "Conversation": "_conversation",
         "Network": "_network",
         "Stream": "_streaming",
         "__version__": "_version",

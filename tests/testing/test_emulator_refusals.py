@@ -270,6 +270,18 @@ def test_anything_is_answered(body, valid):
     assert answer.status_code in ({200, 422} if valid else {200, 400, 404, 422})
 
 
+def test_context_window():
+    """A window of the emulator's own holds for all models: longer prompts are refused, and the list says so."""
+    emulator = Emulator(context_window=20)
+
+    assert ask(emulator, max_tokens=5).status_code == 200
+    assert message(ask(emulator, max_tokens=20)).endswith("of completion exceed this model's context of 20 tokens")
+    with http(emulator) as client:
+        assert client.get(f"/models/{PLAIN}").json()["max_model_len"] == 20
+    with pytest.raises(ValueError, match="context_window is a number of tokens above 0 or None, not 0"):
+        Emulator(context_window=0)
+
+
 def test_too_many_at_once():
     """Beyond the limit of one model and project the answer is the service's 429, until a place is free."""
     emulator = Emulator(concurrency_limit=1)

@@ -14,9 +14,11 @@ from wandb_inference import (
     APIError,
     AsyncChatStream,
     AsyncClient,
+    AsyncConversation,
     AsyncStream,
     ChatStream,
     Client,
+    Conversation,
     Network,
     RateLimitError,
     Stream,
@@ -163,6 +165,38 @@ async def main() -> None:
     assert_type([model.id for model in await async_client.models.list()], list[str])
     async with async_client as entered:
         assert_type(entered, AsyncClient)
+
+
+# --- Conversations ---------------------------------------------------------------------------------------------------
+
+chat = client.chat.conversation(model="m", system="Be short.", messages=mixed, window=8_000, temperature=0.5)
+assert_type(chat, Conversation)
+assert_type(chat.say("Hello"), ChatCompletion)
+assert_type(chat.say("Hello", stream=True, max_tokens=5), Stream[ChatCompletionChunk])
+chat.say(["Look:", {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}])
+chat.say([{"role": "tool", "tool_call_id": "a", "content": "1"}])
+chat.say(UserMessage(content="Hello"))
+chat.say()
+chat.say(5)  # type: ignore[call-overload]
+chat.say("Hello", temprature=0.7)  # type: ignore[call-overload]
+assert_type(chat.fork(), Conversation)
+assert_type(chat.trim(max_tokens=100), list[Any])
+assert_type(chat.last, ChatCompletion | None)
+chat.messages.append(answer.choices[0].message)
+chat.messages[0]["content"] = "Be long."
+chat.save(Path("a.json"))
+assert_type(client.chat.load_conversation("a.json", seed=1), Conversation)
+client.chat.conversation(system="Be short.")  # type: ignore[call-arg]
+
+
+async def talk(flag: bool) -> None:
+    chat = async_client.chat.conversation(model="m")
+    assert_type(chat, AsyncConversation)
+    assert_type(await chat.say("Hello"), ChatCompletion)
+    assert_type(await chat.say("Hello", stream=True), AsyncStream[ChatCompletionChunk])
+    assert_type(await chat.say("Hello", stream=flag), ChatCompletion | AsyncStream[ChatCompletionChunk])
+    assert_type(chat.fork(), AsyncConversation)
+    assert_type(async_client.chat.load_conversation(Path("a.json")), AsyncConversation)
 
 
 # --- Parameters ------------------------------------------------------------------------------------------------------

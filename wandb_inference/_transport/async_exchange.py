@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from .._network import DEFAULT
@@ -52,10 +52,10 @@ class AsyncPool:
         self.pid = os.getpid()
         self._closer = _close_with_run(self.run, self._idle, self._busy, self._made)
 
-    def __del__(self) -> None:
+    def __del__(self, getpid: Callable[[], int] = os.getpid) -> None:  # `os` is gone where the interpreter ends
         # Trio warns of a generator that is dropped, where asyncio goes and closes it.
         run: Run | None = getattr(self, "run", None)  # none where it was made outside any loop
-        if run is not None and not run.is_asyncio and self.pid == os.getpid():
+        if run is not None and not run.is_asyncio and self.pid == getpid():
             run.soon(self._closer.aclose)
 
     async def open(self) -> None:

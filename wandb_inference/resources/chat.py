@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from typing_extensions import Unpack
@@ -21,6 +21,9 @@ from ._sending import complete, complete_async
 from ._signature import with_parameters
 
 if TYPE_CHECKING:
+    import os
+
+    from .._conversation import AsyncConversation, Conversation
     from .._core.build import Settings
     from .._transport import AsyncTransport, Transport
 
@@ -29,14 +32,108 @@ class Chat:
     """Chats with a model."""
 
     def __init__(self, settings: Settings, transport: Transport) -> None:
+        self._settings = settings
         self.completions = Completions(settings, transport)
+
+    @with_parameters(ChatParams)
+    def conversation(
+        self,
+        *,
+        model: str,
+        system: str | Iterable[Mapping[str, Any]] | None = None,
+        messages: Iterable[MessageParam] | None = None,
+        window: int | None = None,
+        **params: Unpack[ChatParams],
+    ) -> Conversation:
+        """A conversation, which keeps its history: what is said by `say()` and what is answered. Nothing is sent yet.
+
+        Args:
+            model: As for `completions.create()`.
+            system: Instructions to the model: its first message. Leave it out where `messages` begin with one.
+            messages: What was said before, oldest first. They are copied.
+            window: Tokens of prompt and answer that the model takes; the catalogue's where left out. A history that
+                grows beyond it loses its oldest turns. Where the catalogue knows none, nothing is lost.
+            **params: Parameters of each call, as for `completions.create()`.
+
+        Raises:
+            TypeError: A keyword that does not exist.
+            InvalidRequestError: Something that can't be sent.
+        """
+        from .._conversation import Conversation, begun
+
+        return Conversation(self._settings, self.completions, begun(model, system, messages, params, window))
+
+    @with_parameters(ChatParams)
+    def load_conversation(self, path: str | os.PathLike[str], **params: Unpack[ChatParams]) -> Conversation:
+        """The conversation that `save()` has written to a file.
+
+        Args:
+            path: The file.
+            **params: Parameters of each call, in place of those in the file or beside them: `extra_headers`,
+                `extra_query` and `cache_salt` are never in it.
+
+        Raises:
+            TypeError: A keyword that does not exist.
+            InvalidRequestError: The file is not JSON, of another version, or holds no conversation.
+            OSError: The file can't be read.
+        """
+        from .._conversation import Conversation, read
+
+        return Conversation(self._settings, self.completions, read(path, params))
 
 
 class AsyncChat:
     """Chats with a model."""
 
     def __init__(self, settings: Settings, transport: AsyncTransport) -> None:
+        self._settings = settings
         self.completions = AsyncCompletions(settings, transport)
+
+    @with_parameters(ChatParams)
+    def conversation(
+        self,
+        *,
+        model: str,
+        system: str | Iterable[Mapping[str, Any]] | None = None,
+        messages: Iterable[MessageParam] | None = None,
+        window: int | None = None,
+        **params: Unpack[ChatParams],
+    ) -> AsyncConversation:
+        """A conversation, which keeps its history: what is said by `say()` and what is answered. Nothing is sent yet.
+
+        Args:
+            model: As for `completions.create()`.
+            system: Instructions to the model: its first message. Leave it out where `messages` begin with one.
+            messages: What was said before, oldest first. They are copied.
+            window: Tokens of prompt and answer that the model takes; the catalogue's where left out. A history that
+                grows beyond it loses its oldest turns. Where the catalogue knows none, nothing is lost.
+            **params: Parameters of each call, as for `completions.create()`.
+
+        Raises:
+            TypeError: A keyword that does not exist.
+            InvalidRequestError: Something that can't be sent.
+        """
+        from .._conversation import AsyncConversation, begun
+
+        return AsyncConversation(self._settings, self.completions, begun(model, system, messages, params, window))
+
+    @with_parameters(ChatParams)
+    def load_conversation(self, path: str | os.PathLike[str], **params: Unpack[ChatParams]) -> AsyncConversation:
+        """The conversation that `save()` has written to a file; not to be awaited.
+
+        Args:
+            path: The file.
+            **params: Parameters of each call, in place of those in the file or beside them: `extra_headers`,
+                `extra_query` and `cache_salt` are never in it.
+
+        Raises:
+            TypeError: A keyword that does not exist.
+            InvalidRequestError: The file is not JSON, of another version, or holds no conversation.
+            OSError: The file can't be read.
+        """
+        from .._conversation import AsyncConversation, read
+
+        return AsyncConversation(self._settings, self.completions, read(path, params))
 
 
 class Completions(EventStreams, Parsing):

@@ -48,7 +48,7 @@ def chat(body: object, settings: Settings) -> Plan | None:
         return _errors.error(400, "'messages' must be an array with at least one message")
     if not settings.serves(as_str(request["model"])):
         return _errors.error(404)
-    return _messages(request) or _parameters(request, settings) or _tool_choice(request) or _length(request)
+    return _messages(request) or _parameters(request, settings) or _tool_choice(request) or _length(request, settings)
 
 
 def _messages(request: dict[str, object]) -> Plan | None:
@@ -100,8 +100,8 @@ def _tool_choice(request: dict[str, object]) -> Plan | None:
     return _errors.unprocessable(("tool_choice",), "Input should be none, auto, required or a tool of this request")
 
 
-def _length(request: dict[str, object]) -> Plan | None:
-    window = model_info(as_str(request["model"])).context
+def _length(request: dict[str, object], settings: Settings) -> Plan | None:
+    window = settings.window(as_str(request["model"]))
     prompt = len(prompt_tokens([as_dict(message) for message in as_list(request["messages"])], []))
     wanted = as_int(request.get("max_completion_tokens"), 0) or as_int(request.get("max_tokens"), 0)
     if window is None or prompt + wanted <= window:

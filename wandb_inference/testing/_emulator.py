@@ -46,6 +46,8 @@ class Emulator:
             LiteLLM's page uses. LoRA ids (`wandb-artifact:///team/project/name:v1`) always answer.
         concurrency_limit: Chat completions in flight for one model and project beyond which the next is a 429; those
             that are refused do not count. `None`: any number.
+        context_window: Tokens of prompt and answer together beyond which a request is a 400; `None`: what the catalogue
+            knows of each model.
         unsupported: Parameters refused with a 422, such as `logprobs`, `stream_options`.
         reasoning_field: Where thinking goes: `reasoning`, or the older `reasoning_content`.
         on_request: Called with each request once its answer is decided: to log it, say.
@@ -53,7 +55,7 @@ class Emulator:
         port: Number of the port; 0 means a free one.
 
     Raises:
-        ValueError: `latency`, `tokens_per_second` or `port` is out of range.
+        ValueError: `latency`, `tokens_per_second`, `context_window` or `port` is out of range.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Emulator:
         tokens_per_second: float | None = None,
         models: Iterable[str] | None = None,
         concurrency_limit: int | None = None,
+        context_window: int | None = None,
         unsupported: Iterable[str] = (),
         reasoning_field: Literal["reasoning", "reasoning_content"] = "reasoning",
         on_request: Callable[[RecordedRequest], None] | None = None,
@@ -77,6 +80,8 @@ class Emulator:
             raise ValueError(f"latency is a duration in seconds, not {latency}")
         if tokens_per_second is not None and tokens_per_second <= 0:
             raise ValueError(f"tokens_per_second must be above 0 or None, not {tokens_per_second}")
+        if context_window is not None and context_window < 1:
+            raise ValueError(f"context_window is a number of tokens above 0 or None, not {context_window}")
         if not 0 <= port <= 65535:
             raise ValueError(f"port must be 0 to 65535, not {port}")
         self._settings = Settings(
@@ -88,6 +93,7 @@ class Emulator:
             tokens_per_second=tokens_per_second,
             models=None if models is None else tuple(models),
             concurrency_limit=concurrency_limit,
+            context_window=context_window,
             unsupported=frozenset(unsupported),
             reasoning_field=reasoning_field,
         )

@@ -17,7 +17,7 @@ from ._queue import Queue
 from ._replies import Answer, Reply
 from ._requests import RecordedRequest
 from ._schema import SchemaError
-from ._settings import Settings, model_info
+from ._settings import Settings
 
 # Seconds since the epoch when the first answer was `created`; each later one comes a second after the one before, so
 # that a run can be repeated to the letter.
@@ -112,10 +112,10 @@ class Service:
         id = request.path.removeprefix(f"{MODELS}/")
         if id == request.path or not self.settings.serves(id):
             return _errors.error(404)
-        return json_answer(200, _model(id)) if request.method == "GET" else _errors.error(405)
+        return json_answer(200, _model(id, self.settings)) if request.method == "GET" else _errors.error(405)
 
     def _models(self) -> Plan:
-        return json_answer(200, {"object": "list", "data": [_model(id) for id in self.settings.listed]})
+        return json_answer(200, {"object": "list", "data": [_model(id, self.settings) for id in self.settings.listed]})
 
     def _chat(self, request: RecordedRequest) -> Plan:
         refusal = _checks.chat(request.body, self.settings)
@@ -172,7 +172,7 @@ def _paced(chunks: Iterator[dict[str, object]], pace: float | None) -> Iterator[
     yield Send(DONE)
 
 
-def _model(id: str) -> dict[str, object]:
+def _model(id: str, settings: Settings) -> dict[str, object]:
     model: dict[str, object] = {"id": id, "object": "model", "created": 0, "owned_by": "system", "root": id}
-    window = model_info(id).context
+    window = settings.window(id)
     return model if window is None else {**model, "max_model_len": window}

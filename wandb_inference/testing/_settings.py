@@ -28,6 +28,7 @@ class Settings(NamedTuple):
     concurrency_limit: int | None
     unsupported: frozenset[str]
     reasoning_field: ReasoningField
+    context_window: int | None = None
 
     def __repr__(self) -> str:
         # Tracebacks with local variables would show the key.
@@ -45,6 +46,10 @@ class Settings(NamedTuple):
         if _LORA.fullmatch(model) or model in self.listed:
             return True
         return self.models is None and model in SHORT_NAMES
+
+    def window(self, model: str) -> int | None:
+        """Tokens of prompt and answer that a model takes; `None` where unknown."""
+        return self.context_window or model_info(model).context
 
 
 def model_info(model: str) -> ModelInfo:
