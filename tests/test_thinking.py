@@ -106,7 +106,7 @@ async def test_warnings_as_errors(client: Any, emulator: Emulator) -> None:
 
 async def test_warnings_name_the_users_line(client: Any) -> None:
     """The warning points to the line that called, not into the package."""
-    with pytest.warns(UserWarning) as caught:
+    with pytest.warns(UserWarning, match="does not think") as caught:
         await ask(client, model=MODEL, thinking=True)
 
     assert caught[0].filename.endswith(("conftest.py", "events.py"))

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from ._client import Client as Client
     from ._completion import acompletion as acompletion
     from ._completion import completion as completion
+    from ._images import image as image
+    from ._lora import lora as lora
     from ._network import Network as Network
     from ._streaming import AsyncStream as AsyncStream
     from ._streaming import Stream as Stream
@@ -66,6 +68,8 @@ else:
         "__version__": "_version",
         "acompletion": "_completion",
         "completion": "_completion",
+        "image": "_images",
+        "lora": "_lora",
         **dict.fromkeys(_ERRORS.split(), "exceptions"),
     }
     __all__ = sorted(_HOME)

@@ -81,4 +81,5 @@ class RecordedRequest:
         return as_dict(self.body).get("stream") is True
 
     def __repr__(self) -> str:
-        return f"RecordedRequest({self.method} {self.path}, headers={self.headers!r}, body={without_data(repr(self.body))})"
+        body = without_data(repr(self.body))
+        return f"RecordedRequest({self.method} {self.path}, headers={self.headers!r}, body={body})"

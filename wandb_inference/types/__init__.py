@@ -29,6 +29,7 @@ from .messages import (
 )
 from .meta import Meta
 from .model import Model
+from .parts import ImagePartParam, ImageURLParam
 from .rate_limit import RateLimit
 from .usage import CompletionTokensDetails, CompletionUsage, PromptTokensDetails
 
@@ -52,6 +53,8 @@ __all__ = [
     "FunctionCall",
     "FunctionCallDelta",
     "FunctionMessage",
+    "ImagePartParam",
+    "ImageURLParam",
     "Message",
     "MessageParam",
     "Meta",

@@ -37,8 +37,8 @@ class RequestOptions(TypedDict, total=False):
 class ChatParams(RequestOptions, total=False):
     """Body of `POST /chat/completions`, and how it is sent. A key left out, or `None`, is not sent.
 
-    Names and meaning are those of OpenAI's API; the four before the last two are W&B's, the last two ours. Which of them a model takes is the service's
-    to say: it answers 422, naming the one it does not.
+    Names and meaning are those of OpenAI's API; `thinking` and `keep_reasoning` are ours, the four before them W&B's.
+    Which of them a model takes is the service's to say: it answers 422, naming the one it does not.
     """
 
     temperature: float | None
@@ -113,8 +113,8 @@ class ChatParams(RequestOptions, total=False):
     """Whether to return the token ids of prompt and answer."""
     thinking: bool | None
     """Whether the model thinks before it answers. Sent as `chat_template_kwargs={"enable_thinking": ...}`, beside what
-    you give there; models that take an effort in its place (gpt-oss) are asked for the least by `False`. One that can't
-    be told, as it always thinks or never does, is a `UserWarning`, once for each client. `None` leaves it to the model."""
+    you give there; models that take an effort in its place (gpt-oss) are asked for the least by `False`. For a model
+    that can't be told, as it always thinks or never does, there is a `UserWarning`, once for each client."""
     keep_reasoning: bool | None
-    """Whether thinking in earlier messages is sent back, under the name it came with; `True` by default. The service says
-    nothing about it: some models want it between tool calls, and each token of it is billed again."""
+    """Whether thinking in earlier messages is sent back, under the name it came with; `True` by default. The service
+    does not say what it wants: some models need it between tool calls, and each token of it is billed again."""
