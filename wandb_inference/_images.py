@@ -249,7 +249,7 @@ def _written(opened: Callable[[], Image.Image], kind: str, edge: int | None, nam
             upright = _plain(upright)
         upright.save(buffer, wanted, quality=QUALITY, icc_profile=profile)
     except Exception as error:  # each of its decoders has errors of its own, and a bomb another
-        raise _refused(name, f"is not for Pillow: {without_data(str(error))}") from error
+        raise _refused(name, f"fails in Pillow: {without_data(str(error))}") from error
     return wanted, buffer.getvalue()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -129,7 +130,5 @@ def test_garbage(data, changes, end):
     for at, byte in changes:
         garbage[at % len(garbage)] = byte
 
-    try:
-        read_picture(bytes(garbage))
-    except PictureError as error:
-        assert str(error).startswith("is ")
+    with suppress(PictureError):
+        assert read_picture(bytes(garbage)).width

@@ -35,9 +35,7 @@ def switch_thinking(body: dict[str, Any], wanted: object, model: str, notices: N
         InvalidRequestError: Neither true nor false, or other fields of the body say the opposite.
     """
     if not isinstance(wanted, bool):
-        raise invalid(
-            "thinking", wanted, "True or False", "A server's own field of that name goes into extra_body."
-        )
+        raise invalid("thinking", wanted, "True or False", "A server's own field of that name goes into extra_body.")
     given: object = body.get("chat_template_kwargs")
     if given is not None and not isinstance(given, Mapping):
         raise invalid("extra_body.chat_template_kwargs", given, "a mapping")
