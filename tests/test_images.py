@@ -139,7 +139,7 @@ class TestBeyondTheLimit:
             ("PNG", "L", "L"),
             ("PNG", "LA", "LA"),
             ("PNG", "RGBA", "RGBA"),
-            ("PNG", "I;16", "I;16"),
+            ("PNG", "I;16", "I"),
             ("JPEG", "L", "L"),
             ("JPEG", "CMYK", "RGB"),
             ("WEBP", "RGBA", "RGBA"),
@@ -151,7 +151,8 @@ class TestBeyondTheLimit:
         """Pixels of every kind are shrunk; palettes become colours, a GIF a PNG."""
         part = opened(image(drawn(form, (1700, 10), mode)))
 
-        assert (part.mode, part.size) == (becomes, (1600, 9))
+        # Older versions of Pillow read 16 bits a pixel into 32.
+        assert (part.mode.partition(";")[0], part.size) == (becomes, (1600, 9))
         assert part.format == ("PNG" if form == "GIF" else form)
 
     def test_what_can_be_seen_through(self) -> None:

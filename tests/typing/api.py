@@ -155,11 +155,12 @@ for source in (
     memoryview(b""),
     io.BytesIO(),
     Image.new("L", (1, 1)),
-    Path("x").open("rb"),
 ):
     image(source)
+with Path("x").open("rb") as binary, Path("x").open() as text:
+    image(binary)
+    image(text)  # type: ignore[arg-type]
 image(7)  # type: ignore[arg-type]
-image(Path("x").open())  # type: ignore[arg-type]
 image(b"", detail="fine")  # type: ignore[arg-type]
 looking = [{"role": "user", "content": [{"type": "text", "text": "What is it?"}, picture]}]
 client.chat.completions.create(model="m", messages=looking)
