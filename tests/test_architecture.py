@@ -22,7 +22,7 @@ LAYERS = [
     ("catalogue",),
     ("_core",),
     ("_transport",),
-    ("_streaming", "transports"),
+    ("_images", "_lora", "_streaming", "transports"),
     ("_chat_stream",),
     ("resources", "_history", "_conversation"),
     ("_client_options", "_client"),
@@ -114,11 +114,12 @@ def test_the_sdk_needs_what_it_declares(path: Path) -> None:
     """Outside the standard library, the SDK imports its declared dependencies alone."""
     declared = {"httpx", "anyio", "certifi", "h11", "pydantic", "typing_extensions"}
     # uvicorn and aiohttp come with the extras that need them, yarl with aiohttp, pytest with whoever runs tests,
-    # truststore with whoever asks for it.
+    # truststore with whoever asks for it, Pillow with the extra for pictures.
     extras = {
         "testing": {"uvicorn", "pytest"},
         "transports": {"aiohttp", "yarl"},
         "_transport": {"truststore"},
+        "_images": {"PIL"},
     }
     extra = extras.get(layer_of(path), set())
 

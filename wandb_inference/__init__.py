@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from ._completion import completion as completion
     from ._conversation import AsyncConversation as AsyncConversation
     from ._conversation import Conversation as Conversation
+    from ._images import image as image
+    from ._lora import lora as lora
     from ._network import Network as Network
     from ._streaming import AsyncStream as AsyncStream
     from ._streaming import Stream as Stream
@@ -78,6 +80,8 @@ else:
         "__version__": "_version",
         "acompletion": "_completion",
         "completion": "_completion",
+        "image": "_images",
+        "lora": "_lora",
         **dict.fromkeys(_ERRORS.split(), "exceptions"),
     }
     __all__ = sorted(_HOME)

@@ -31,6 +31,8 @@ _LOCAL: Final = re.compile(r"(?:localhost|127\.[\d.]+|0\.0\.0\.0|\[::1?\])(?:[:/
 _NOT_IN_PROJECT: Final = re.compile(r"[\\#?%:]|[^\x20-\x7e]")  # a range up to \U0010ffff takes 3 ms to compile
 _MAX_PROJECT_NAME: Final = 128
 
+_DATA_URL: Final = re.compile(r"""(data:[\w/+.;=-]*,)[^\s'"\\]+""")
+
 # A key given in the wrong place is not quoted back: new keys, old ones (a private server's have a prefix), tokens.
 _KEY_SHAPE: Final = re.compile(r"wandb_v\d+_[\w-]+|(?:[\w-]+-)?[0-9a-fA-F]{40}|eyJ[\w-]*\.[\w-]+\.[\w-]*")
 
@@ -191,6 +193,11 @@ def shown_url(url: str) -> str:
     # Everything up to the last "@": a password with a slash in it is none of urlsplit's user info.
     hidden = re.sub(r"^([a-zA-Z][\w+.-]*://)?.*@", r"\1***@", url, flags=re.DOTALL)
     return re.sub(r"([?#]).*", r"\1...", hidden, count=1, flags=re.DOTALL)
+
+
+def without_data(text: str) -> str:
+    """The text with each `data:` URL in it cut after its comma: a picture in an error helps nobody."""
+    return _DATA_URL.sub(r"\1...", text)
 
 
 def _kind(character: str) -> str:

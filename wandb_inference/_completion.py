@@ -13,6 +13,7 @@ from ._client_options import new_settings
 from ._config import ApiKey
 from ._core.build import CHAT_PARAMS, ELSEWHERE, Settings, unexpected_keyword
 from ._core.flow import Quirks
+from ._core.notices import Notices
 from ._network import environment
 from ._streaming import AsyncStream, Stream
 from ._transport import Transport
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 _quirks: dict[str, Quirks] = {}
 """What servers were found not to take, by base URL."""
+
+_notices = Notices()
 
 
 # Calls share connections, not settings: arguments and environment are looked up anew each time. A changed environment
@@ -205,7 +208,8 @@ async def acompletion(
 
 def _settings(api_key: ApiKey | None, project: str | None, api_base: str | None) -> Settings:
     settings = new_settings(api_key, project, api_base)
-    return replace(settings, quirks=_quirks.setdefault(settings.config.base_url, settings.quirks))
+    quirks = _quirks.setdefault(settings.config.base_url, settings.quirks)
+    return replace(settings, quirks=quirks, notices=_notices)
 
 
 def _check(function: str, params: Mapping[str, object]) -> None:

@@ -175,7 +175,7 @@ def resolve(
     key, key_source = _find_key(api_key, environ, files)
     name, project_source = _find_project(project, environ, files, problems)
     if files.unreadable:
-        _warn(f"wandb_inference: {'; '.join(files.unreadable)}")
+        warn(f"wandb_inference: {'; '.join(files.unreadable)}")
     return Config(
         api_key=key,
         project=name,
@@ -257,11 +257,11 @@ def _log_level(name: str | None) -> int | None:
         return None
     level = _LEVELS.get(name.lower())
     if level is None:
-        _warn(f"WANDB_INFERENCE_LOG is {quoted(name)}; it can be {', '.join(_LEVELS)}")
+        warn(f"WANDB_INFERENCE_LOG is {quoted(name)}; it can be {', '.join(_LEVELS)}")
     return level
 
 
-def _warn(message: str) -> None:
+def warn(message: str) -> None:
     """Warn with the line of the user's that led here, however many of our own frames are between."""
     package = __name__.partition(".")[0]
     level, frame = 1, currentframe()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from pathlib import Path
 from typing import Any, Literal
 
 import httpx
+from PIL import Image
 from pydantic import BaseModel
 from typing_extensions import assert_type
 
@@ -24,6 +26,8 @@ from wandb_inference import (
     Stream,
     acompletion,
     completion,
+    image,
+    lora,
 )
 from wandb_inference.exceptions import AttemptRecord, InvalidRequestError, RequestProblem
 from wandb_inference.types import (
@@ -36,6 +40,7 @@ from wandb_inference.types import (
     CompletionUsage,
     Concurrency,
     DoneEvent,
+    ImagePartParam,
     Message,
     MessageParam,
     Meta,
@@ -211,6 +216,8 @@ client.chat.completions.create(
     response_format={"type": "json_object"},
     chat_template_kwargs={"enable_thinking": False},
     reasoning_effort="low",
+    thinking=False,
+    keep_reasoning=None,
     extra_body={"top_k": 20},
     extra_headers={"X-Trace": "1"},
     timeout=3,
@@ -224,6 +231,35 @@ client.chat.completions.create(model="m", messages=[1])  # type: ignore[list-ite
 client.chat.completions.create(model="m")  # type: ignore[call-overload]
 Client(api_base="https://example.com/v1")  # type: ignore[arg-type]
 Client(http_client=httpx.AsyncClient())  # type: ignore[arg-type]
+
+# --- Thinking, pictures, adapters -------------------------------------------------------------------------------------
+
+client.chat.completions.create(model="m", messages=texts, thinking={"type": "enabled"})  # type: ignore[call-overload]
+client.chat.completions.create(model="m", messages=texts, keep_reasoning="no")  # type: ignore[call-overload]
+completion("m", texts, thinking=True)
+picture = image("https://example.com/cat.jpg", detail="low", longest_edge=None)
+assert_type(picture, ImagePartParam)
+assert_type(picture["image_url"]["url"], str)
+for source in (
+    Path("cat.png"),
+    b"",
+    bytearray(),
+    memoryview(b""),
+    io.BytesIO(),
+    Image.new("L", (1, 1)),
+):
+    image(source)
+with Path("x").open("rb") as binary, Path("x").open() as lines:
+    image(binary)
+    image(lines)  # type: ignore[arg-type]
+image(7)  # type: ignore[arg-type]
+image(b"", detail="fine")  # type: ignore[arg-type]
+looking = [{"role": "user", "content": [{"type": "text", "text": "What is it?"}, picture]}]
+client.chat.completions.create(model="m", messages=looking)
+client.chat.completions.create(model="m", messages=[UserMessage.model_validate({"content": [picture]})])
+client.chat.completions.create(model="m", messages=[{"role": "user", "content": [picture]}, *texts])
+assert_type(lora("team/project/name:v3"), str)
+lora(3)  # type: ignore[arg-type]
 
 # --- completion(), with LiteLLM's names ------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urlencode
@@ -19,8 +19,10 @@ from ..types.chat_params import ChatParams, RequestOptions
 from .call import Call, ChatCall
 from .flow import Journal, Quirks
 from .names import resolve_model
+from .notices import Notices
 from .options import merged_timeouts, retries, switch, timeouts
 from .retry import RetryPolicy
+from .thinking import SWITCHES, history, switch_thinking
 from .validate import check_form, check_request, invalid, message_list, to_json
 from .wire import Context, Request, Timeouts
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from .hooks import Hooks
 
 OPTIONS = frozenset(RequestOptions.__annotations__)
+_BESIDE = OPTIONS | SWITCHES
 CHAT_PARAMS = tuple(ChatParams.__annotations__)
 
 USER_AGENT = f"wandb-inference-python/{__version__} Python/{platform.python_version()}"
@@ -44,8 +47,7 @@ ELSEWHERE = {
     "num_retries": "did you mean 'max_retries'?",
     "request_timeout": "did you mean 'timeout'?",
     "response_model": "did you mean client.chat.completions.parse(response_format=...)?",
-    "thinking": 'did you mean chat_template_kwargs={"enable_thinking": ...}?',
-    "enable_thinking": 'did you mean chat_template_kwargs={"enable_thinking": ...}?',
+    "enable_thinking": "did you mean 'thinking'?",
 }
 
 # What users try to give to a call, and where it belongs.
@@ -80,6 +82,7 @@ class Settings:
     adaptive: bool = False
     """Whether chats wait for a place in their model's window."""
     hooks: Hooks | None = None
+    notices: Notices = field(default_factory=Notices)
 
 
 def unexpected_keyword(
@@ -159,7 +162,9 @@ def build_chat(
         check_form(params["response_format"])
     id = model_id(settings, model)
     body: dict[str, Any] = {"model": id, "messages": message_list(messages)}
-    body |= {name: value for name, value in params.items() if value is not None and name not in OPTIONS}
+    if params.get("keep_reasoning") is not None:
+        body["messages"] = history(body["messages"], params["keep_reasoning"])
+    body |= {name: value for name, value in params.items() if value is not None and name not in _BESIDE}
     for name in _LISTS:
         value = body.get(name)
         if isinstance(value, Iterable) and not isinstance(value, (str, bytes, list, Mapping)):
@@ -171,6 +176,10 @@ def build_chat(
     if "stream" in extra:
         raise invalid("extra_body.stream", extra["stream"], "the argument stream=")
     body |= extra
+    if params.get("thinking") is not None:
+        switch_thinking(body, params["thinking"], id, settings.notices)
+    if id.startswith("wandb-artifact:"):
+        settings.notices.adapter(id)
 
     given = cast("object", body.get("stream_options"))
     options: Mapping[str, object] = cast("Mapping[str, object]", given) if isinstance(given, Mapping) else {}

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
 
+from .._checks import without_data
 from ..catalogue import successor_of, suggest
 from ..exceptions import (
     APIConnectionError,
@@ -267,7 +268,7 @@ def _build(
         details["suggestions"] = [id for id in suggest(context.model) if id != context.model]
         details["successor"] = successor_of(context.model)
     details["hint"] = hints.for_status(cls, body, context, headers, size)
-    return cls(body.message, **details)
+    return cls(without_data(body.message), **details)
 
 
 def means_quota(body: ErrorBody) -> bool:

@@ -141,7 +141,10 @@ def _for_permission(message: str) -> str:
 def _for_gateway(size: int) -> str:
     # Source: support article on images. Seen with large base64 images above all, and in passing faults.
     if size > 500_000:
-        return f"The request has {size / 1e6:.1f} MB: shrink images to 1600 pixels on the longest edge."
+        return (
+            f"The request has {size / 1e6:.1f} MB: shrink images to 1600 pixels on the longest edge, as image() does, "
+            "and send photos as JPEG."
+        )
     return "The service's gateway failed; try again. With images, keep the longest edge within 1600 pixels."
 
 
@@ -150,8 +153,11 @@ def for_model(model: str) -> str:
     if model.startswith("wandb-artifact:"):
         return (
             "Check team, project, name and version of the LoRA, that its artifact has type `lora` and lies in the "
-            "region coreweave-us, and that its metadata's `wandb.base_model` is a model that serves adapters."
+            "storage_region coreweave-us, and that its metadata's `wandb.base_model` is the exact id of a model that "
+            "serves adapters and is not retired. An upload that went well does not tell."
         )
+    if model.count("/") == 2 and ":" in model:
+        return f"A LoRA is given as model=lora({model!r})."
     info = known(model)
     if info and info.lifecycle == "retired":
         successor = successor_of(model)

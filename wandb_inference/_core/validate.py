@@ -11,6 +11,7 @@ from typing import Any, cast, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from .._checks import without_data
 from ..exceptions import InvalidRequestError, RequestProblem
 from ..types.chat_request import ChatRequest
 
@@ -133,19 +134,20 @@ def _error(problems: list[RequestProblem], hint: str | None) -> InvalidRequestEr
 
 
 def _kept(value: object) -> object:
-    """The value if it is plain data all through, so that the error can be pickled; else its text."""
+    """The value if it is plain data all through, so that the error can be pickled; else its text. No pictures."""
     try:
-        json.dumps(value)
+        text = json.dumps(value)
     except (TypeError, ValueError, RecursionError):
         return _shown(value)
-    return value
+    shorter = without_data(text)
+    return value if shorter == text else json.loads(shorter)
 
 
 def _shown(value: object) -> str:
     if value is None:
         return "missing"
     try:
-        text = repr(value)
+        text = without_data(repr(value))
     except Exception:  # nested without end, or a class whose own `__repr__` fails
         text = f"<{type(value).__name__}>"
     return text if len(text) <= 60 else f"{text[:60]}..."

@@ -31,6 +31,8 @@ class ModelInfo(NamedTuple):
     """`retired` models answer 404."""
     successor: str | None = None
     """The id that replaced a retired model, where one was named."""
+    effort: bool = False
+    """Whether `reasoning_effort` is how it is told how long to think."""
 
 
 def _retired(id: str, successor: str | None = None) -> ModelInfo:
@@ -53,8 +55,8 @@ _LIVING = (
     ModelInfo("nvidia/NVIDIA-Nemotron-3-Ultra-550B-A55B", 262_144, 262_144, "on"),
     ModelInfo("nvidia/NVIDIA-Nemotron-3.5-Lightning-30B-A3B", 262_144, 262_144, "on"),
     ModelInfo("nvidia/NVIDIA-Nemotron-3.5-Super-VL-120B-A12B", 1_049_000, 943_718, "on", vision=True),
-    ModelInfo("openai/gpt-oss-20b", 131_072, 131_072, "always"),
-    ModelInfo("openai/gpt-oss-120b", 131_072, 131_072, "always"),
+    ModelInfo("openai/gpt-oss-20b", 131_072, 131_072, "always", effort=True),
+    ModelInfo("openai/gpt-oss-120b", 131_072, 131_072, "always", effort=True),
     ModelInfo("Qwen/Qwen3.6-35B-A3B", 262_144, 262_144, "on", vision=True),
     ModelInfo("Qwen/Qwen3.8-27B", 262_144, 262_144, "on", vision=True),
     ModelInfo("reflection/Beam-1.0-501B-A23B", 1_049_000, None, "on"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Literal, cast
 
+from .._checks import without_data
 from ._json import as_dict, as_list, as_str, loads
 
 
@@ -80,4 +81,5 @@ class RecordedRequest:
         return as_dict(self.body).get("stream") is True
 
     def __repr__(self) -> str:
-        return f"RecordedRequest({self.method} {self.path}, headers={self.headers!r}, body={self.body!r})"
+        body = without_data(repr(self.body))
+        return f"RecordedRequest({self.method} {self.path}, headers={self.headers!r}, body={body})"

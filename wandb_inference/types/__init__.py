@@ -31,6 +31,7 @@ from .messages import (
 )
 from .meta import Meta
 from .model import Model
+from .parts import ImagePartParam, ImageURLParam
 from .rate_limit import RateLimit
 from .usage import CompletionTokensDetails, CompletionUsage, PromptTokensDetails
 
@@ -107,6 +108,8 @@ __all__ = [
     "FunctionCall",
     "FunctionCallDelta",
     "FunctionMessage",
+    "ImagePartParam",
+    "ImageURLParam",
     "LogprobsEvent",
     "Message",
     "MessageParam",

@@ -97,21 +97,28 @@ class FormlessChatParams(RequestOptions, total=False):
     safety_identifier: str | None
     """A stable name for the end user."""
     reasoning_effort: ReasoningEffort | None
-    """How long a reasoning model thinks; not every model heeds it."""
+    """How long a reasoning model thinks; not every model heeds it. Sent as it is: `"none"` is an effort like another,
+    and what turns thinking off is `thinking=False`."""
     chat_template_kwargs: Mapping[str, Any] | None
     """Arguments of the model's chat template; `{"enable_thinking": False}` turns thinking off where that can be."""
     cache_salt: str | None
     """A secret that keeps the prefix cache of this request apart from others'; not empty."""
     return_token_ids: bool | None
     """Whether to return the token ids of prompt and answer."""
+    thinking: bool | None
+    """Whether the model thinks before it answers. Sent as `chat_template_kwargs={"enable_thinking": ...}`, beside what
+    you give there; models that take an effort in its place (gpt-oss) are asked for the least by `False`. For a model
+    that can't be told, as it always thinks or never does, there is a `UserWarning`, once for each client."""
+    keep_reasoning: bool | None
+    """Whether thinking in earlier messages is sent back, under the name it came with; `True` by default. The service
+    does not say what it wants: some models need it between tool calls, and each token of it is billed again."""
 
 
 class ChatParams(FormlessChatParams, total=False):
     """Body of `POST /chat/completions`, and how it is sent. A key left out, or `None`, is not sent.
 
-    Names and meaning are those of OpenAI's API; `chat_template_kwargs`, `cache_salt`, `reasoning_effort` and
-    `return_token_ids` are W&B's. Which of them a model takes is the service's to say: it answers 422, naming the one it
-    does not.
+    Names and meaning are those of OpenAI's API; `thinking` and `keep_reasoning` are ours, the four before them W&B's.
+    Which of them a model takes is the service's to say: it answers 422, naming the one it does not.
     """
 
     response_format: Mapping[str, Any] | None

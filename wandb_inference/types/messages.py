@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, TypeAlias, Union, cast
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
+from .._checks import without_data
 from ._scalars import Text
 from .completion import ChatCompletionMessage
 
@@ -33,6 +34,10 @@ class ImageURL(RequestModel):
 
     url: Text
     """An `http(s):` or `data:` URL."""
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, object]]:
+        for name, value in super().__repr_args__():
+            yield name, without_data(value) if isinstance(value, str) else value
 
 
 class ImagePart(RequestModel):
