@@ -16,13 +16,13 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # From the ground up. Imports point to the same layer or to a lower one.
 LAYERS = [
-    ("_version", "_curl", "_failure", "exceptions"),
+    ("_version", "_curl", "_failure", "_tool_errors", "exceptions"),
     ("_checks", "_credentials", "_config", "_log", "_network"),
     ("types",),
     ("catalogue",),
     ("_core",),
     ("_transport",),
-    ("_streaming", "transports"),
+    ("_streaming", "_tool_running", "_tool_stream", "transports"),
     ("resources",),
     ("_client_options", "_client"),
     ("_completion",),

@@ -22,9 +22,13 @@ if TYPE_CHECKING:
     from ._client import Client as Client
     from ._completion import acompletion as acompletion
     from ._completion import completion as completion
+    from ._core.tools import Tool as Tool
+    from ._core.tools import tool as tool
     from ._network import Network as Network
     from ._streaming import AsyncStream as AsyncStream
     from ._streaming import Stream as Stream
+    from ._tool_stream import AsyncToolStream as AsyncToolStream
+    from ._tool_stream import ToolStream as ToolStream
     from ._version import __version__ as __version__
     from .exceptions import APIConnectionError as APIConnectionError
     from .exceptions import APIError as APIError
@@ -45,13 +49,15 @@ if TYPE_CHECKING:
     from .exceptions import RateLimitError as RateLimitError
     from .exceptions import ServiceUnavailableError as ServiceUnavailableError
     from .exceptions import StreamInterruptedError as StreamInterruptedError
+    from .exceptions import ToolRoundsExceededError as ToolRoundsExceededError
     from .exceptions import UnprocessableEntityError as UnprocessableEntityError
 else:
     _ERRORS = (
         "APIConnectionError APIError APIResponseValidationError APIStatusError APITimeoutError AuthenticationError "
         "BadRequestError ConcurrencyLimitError ConfigurationError ConflictError InternalServerError "
         "InvalidRequestError ModelNotFoundError NotFoundError PermissionDeniedError QuotaExceededError "
-        "RateLimitError ServiceUnavailableError StreamInterruptedError UnprocessableEntityError"
+        "RateLimitError ServiceUnavailableError StreamInterruptedError UnprocessableEntityError "
+        "ToolRoundsExceededError"
     )
     _HOME = {
         "exceptions": "",  # a submodule: its home is the package itself
@@ -60,12 +66,16 @@ else:
         "types": "",
         "AsyncClient": "_client",
         "AsyncStream": "_streaming",
+        "AsyncToolStream": "_tool_stream",
         "Client": "_client",
         "Network": "_network",
         "Stream": "_streaming",
+        "Tool": "_core.tools",
+        "ToolStream": "_tool_stream",
         "__version__": "_version",
         "acompletion": "_completion",
         "completion": "_completion",
+        "tool": "_core.tools",
         **dict.fromkeys(_ERRORS.split(), "exceptions"),
     }
     __all__ = sorted(_HOME)

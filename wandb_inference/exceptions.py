@@ -20,7 +20,8 @@ APIError                            every failure
 │  │  └─ ConcurrencyLimitError      429: too many requests at the same time
 │  └─ InternalServerError           500 and above
 │     └─ ServiceUnavailableError    503
-└─ APIResponseValidationError       a success that is no answer: HTML, `{"error"}`, no choices
+├─ APIResponseValidationError       a success that is no answer: HTML, `{"error"}`, no choices
+└─ ToolRoundsExceededError          a run with tools that found no end
 ```
 
 No error holds a connection, an API key or an object of the HTTP library (that one is its `__cause__`), so each can be
@@ -34,6 +35,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ._failure import APIError, AttemptRecord, RequestProblem
 from ._failure import Clock as Clock
 from ._failure import Outcome as Outcome
+from ._tool_errors import ToolRoundsExceededError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -60,6 +62,7 @@ __all__ = [
     "RequestProblem",
     "ServiceUnavailableError",
     "StreamInterruptedError",
+    "ToolRoundsExceededError",
     "UnprocessableEntityError",
 ]
 

@@ -131,6 +131,8 @@ def build_chat(
         value = body.get(name)
         if isinstance(value, Iterable) and not isinstance(value, (str, bytes, list, Mapping)):
             body[name] = list(cast("Iterable[object]", value))
+    if "tools" in body:
+        body["tools"] = _tools(body["tools"])
     if stream:
         body["stream"] = True
     check_request(body)
@@ -154,6 +156,17 @@ def build_chat(
     answers = cast("object", body.get("n"))  # not checked where it comes from extra_body
     count = answers if isinstance(answers, int) else 1
     return ChatCall(request, journal, key, plain, settings.quirks, keep, count)
+
+
+def _tools(given: object) -> object:
+    """The tools as mappings: those of `tool()` say themselves what they are."""
+    if not isinstance(given, list):
+        return given
+    return [_tool(item) for item in cast("list[object]", given)]
+
+
+def _tool(item: Any) -> object:
+    return item.as_param() if hasattr(item, "as_param") else item
 
 
 def _asking(body: Mapping[str, Any], options: Mapping[str, object], plain: bytes) -> bytes:

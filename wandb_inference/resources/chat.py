@@ -16,6 +16,7 @@ from ..types.chat_params import ChatParams
 from ..types.messages import MessageParam
 from ._awaiting import awaited
 from ._signature import with_parameters
+from ._tools import AsyncToolRuns, ToolRuns
 
 if TYPE_CHECKING:
     from .._core.build import Settings
@@ -36,7 +37,7 @@ class AsyncChat:
         self.completions = AsyncCompletions(settings, transport)
 
 
-class Completions:
+class Completions(ToolRuns):
     """Answers to a list of messages."""
 
     def __init__(self, settings: Settings, transport: Transport) -> None:
@@ -93,7 +94,7 @@ class Completions:
         return answer
 
 
-class AsyncCompletions:
+class AsyncCompletions(AsyncToolRuns):
     """Answers to a list of messages."""
 
     def __init__(self, settings: Settings, transport: AsyncTransport) -> None:

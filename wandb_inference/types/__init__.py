@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .chat_params import ChatParams, RequestOptions
 from .chunk import ChatCompletionChunk, ChunkChoice, Delta, FunctionCallDelta, ToolCallDelta
 from .completion import (
@@ -32,12 +34,68 @@ from .model import Model
 from .rate_limit import RateLimit
 from .usage import CompletionTokensDetails, CompletionUsage, PromptTokensDetails
 
+# Loaded on first use: what only some programs need costs the others nothing.
+if TYPE_CHECKING:
+    from .events import ChatEvent as ChatEvent
+    from .events import ContentDeltaEvent as ContentDeltaEvent
+    from .events import ContentDoneEvent as ContentDoneEvent
+    from .events import FinishEvent as FinishEvent
+    from .events import LogprobsEvent as LogprobsEvent
+    from .events import ReasoningDeltaEvent as ReasoningDeltaEvent
+    from .events import ReasoningDoneEvent as ReasoningDoneEvent
+    from .events import RefusalDeltaEvent as RefusalDeltaEvent
+    from .events import RefusalDoneEvent as RefusalDoneEvent
+    from .events import ToolCallDeltaEvent as ToolCallDeltaEvent
+    from .events import ToolCallDoneEvent as ToolCallDoneEvent
+    from .events import UsageEvent as UsageEvent
+    from .tools import ToolCompletion as ToolCompletion
+    from .tools import ToolEvent as ToolEvent
+    from .tools import ToolOutcome as ToolOutcome
+    from .tools import ToolRequest as ToolRequest
+    from .tools import ToolResultEvent as ToolResultEvent
+    from .tools import ToolStep as ToolStep
+else:
+    _HOME = {
+        "ChatEvent": "events",
+        "ContentDeltaEvent": "events",
+        "ContentDoneEvent": "events",
+        "FinishEvent": "events",
+        "LogprobsEvent": "events",
+        "ReasoningDeltaEvent": "events",
+        "ReasoningDoneEvent": "events",
+        "RefusalDeltaEvent": "events",
+        "RefusalDoneEvent": "events",
+        "ToolCallDeltaEvent": "events",
+        "ToolCallDoneEvent": "events",
+        "UsageEvent": "events",
+        "ToolCompletion": "tools",
+        "ToolEvent": "tools",
+        "ToolOutcome": "tools",
+        "ToolRequest": "tools",
+        "ToolResultEvent": "tools",
+        "ToolStep": "tools",
+    }
+
+    def __getattr__(name):
+        from importlib import import_module
+
+        if name not in _HOME:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(f".{_HOME[name]}", __name__), name)
+        globals()[name] = value  # later accesses do not come here
+        return value
+
+    def __dir__():
+        return sorted({*globals(), *_HOME})
+
+
 __all__ = [
     "AssistantMessage",
     "AttemptEvent",
     "ChatCompletion",
     "ChatCompletionChunk",
     "ChatCompletionMessage",
+    "ChatEvent",
     "ChatParams",
     "Choice",
     "ChoiceLogprobs",
@@ -45,26 +103,43 @@ __all__ = [
     "CompletionTokensDetails",
     "CompletionUsage",
     "Concurrency",
+    "ContentDeltaEvent",
+    "ContentDoneEvent",
     "Delta",
     "DeveloperMessage",
     "DoneEvent",
+    "FinishEvent",
     "FinishReason",
     "FunctionCall",
     "FunctionCallDelta",
     "FunctionMessage",
+    "LogprobsEvent",
     "Message",
     "MessageParam",
     "Meta",
     "Model",
     "PromptTokensDetails",
     "RateLimit",
+    "ReasoningDeltaEvent",
+    "ReasoningDoneEvent",
+    "RefusalDeltaEvent",
+    "RefusalDoneEvent",
     "RequestOptions",
     "SendEvent",
     "SystemMessage",
     "TokenLogprob",
     "ToolCall",
     "ToolCallDelta",
+    "ToolCallDeltaEvent",
+    "ToolCallDoneEvent",
+    "ToolCompletion",
+    "ToolEvent",
     "ToolMessage",
+    "ToolOutcome",
+    "ToolRequest",
+    "ToolResultEvent",
+    "ToolStep",
     "TopLogprob",
+    "UsageEvent",
     "UserMessage",
 ]

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, TypeAlias, Union
 
 from typing_extensions import TypedDict
 
 ReasoningEffort = Literal["none", "minimal", "low", "medium", "high"] | str
+
+
+class ToolDefinition(Protocol):
+    """What `wandb_inference.tool()` makes."""
+
+    def as_param(self) -> dict[str, Any]:
+        """The tool as it stands in a request's `tools`."""
+        ...
+
+
+ToolParam: TypeAlias = Union[Mapping[str, Any], ToolDefinition]
+"""A tool of a request."""
 
 
 class RequestOptions(TypedDict, total=False):
@@ -34,12 +46,8 @@ class RequestOptions(TypedDict, total=False):
     """The project to bill, as `team/project`; `""` sends none. The client's by default."""
 
 
-class ChatParams(RequestOptions, total=False):
-    """Body of `POST /chat/completions`, and how it is sent. A key left out, or `None`, is not sent.
-
-    Names and meaning are those of OpenAI's API; the last four are W&B's. Which of them a model takes is the service's
-    to say: it answers 422, naming the one it does not.
-    """
+class ToollessChatParams(RequestOptions, total=False):
+    """`ChatParams` without `tools`, which `run_tools()` has as an argument of its own."""
 
     temperature: float | None
     """How far the model may stray from the likeliest token, 0.0 to 2.0."""
@@ -67,8 +75,6 @@ class ChatParams(RequestOptions, total=False):
     """How many alternatives per token, 0 to 20; needs `logprobs`."""
     response_format: Mapping[str, Any] | None
     """`{"type": "json_object"}`, or `{"type": "json_schema", "json_schema": {"name": ..., "schema": ...}}`."""
-    tools: Iterable[Mapping[str, Any]] | None
-    """Functions the model may call: `{"type": "function", "function": {"name": ..., "parameters": <JSON schema>}}`."""
     tool_choice: str | Mapping[str, Any] | None
     """`auto`, `none`, `required`, or `{"type": "function", "function": {"name": ...}}`."""
     parallel_tool_calls: bool | None
@@ -110,3 +116,16 @@ class ChatParams(RequestOptions, total=False):
     """A secret that keeps the prefix cache of this request apart from others'; not empty."""
     return_token_ids: bool | None
     """Whether to return the token ids of prompt and answer."""
+
+
+class ChatParams(ToollessChatParams, total=False):
+    """Body of `POST /chat/completions`, and how it is sent. A key left out, or `None`, is not sent.
+
+    Names and meaning are those of OpenAI's API; `chat_template_kwargs`, `cache_salt`, `reasoning_effort` and
+    `return_token_ids` are W&B's. Which of them a model takes is the service's to say: it answers 422, naming the one it
+    does not.
+    """
+
+    tools: Iterable[ToolParam] | None
+    """Functions the model may call: `tool(function)`, or mappings such as
+    `{"type": "function", "function": {"name": ..., "parameters": <JSON schema>}}`."""
