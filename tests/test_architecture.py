@@ -22,7 +22,7 @@ LAYERS = [
     ("catalogue",),
     ("_core",),
     ("_transport",),
-    ("_streaming", "_tool_running", "_tool_stream", "transports"),
+    ("_streaming", "_tool_stream", "transports"),
     ("resources",),
     ("_client_options", "_client"),
     ("_completion",),

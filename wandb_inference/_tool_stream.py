@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from typing_extensions import Self
 
 from ._core.usage import total_usage
-from ._tool_running import run_round, run_round_async
 from ._transport.clocks import Clocks
+from ._transport.tool_running import run_round, run_round_async
 from .exceptions import StreamInterruptedError
 from .types.tools import ToolResultEvent
 

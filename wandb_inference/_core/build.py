@@ -162,11 +162,15 @@ def _tools(given: object) -> object:
     """The tools as mappings: those of `tool()` say themselves what they are."""
     if not isinstance(given, list):
         return given
-    return [_tool(item) for item in cast("list[object]", given)]
+    return [_tool(place, item) for place, item in enumerate(cast("list[object]", given))]
 
 
-def _tool(item: Any) -> object:
-    return item.as_param() if hasattr(item, "as_param") else item
+def _tool(place: int, item: Any) -> object:
+    if hasattr(item, "as_param"):
+        return item.as_param()
+    if callable(item):
+        raise invalid(f"tools[{place}]", item, "a mapping or a tool", "Write tool(function), or use run_tools().")
+    return item
 
 
 def _asking(body: Mapping[str, Any], options: Mapping[str, object], plain: bytes) -> bytes:

@@ -107,7 +107,7 @@ def _section(lines: list[str], index: int) -> str | None:
 def _field_items(lines: list[str]) -> Iterator[tuple[str, list[str]]]:
     field = _FIELD.match(lines[0])
     if field is None or field[1] not in _PARAMETER_FIELDS or not field[2].strip():
-        return
+        return  # of something else, or of nobody
     words = [field[3]]
     for line in lines[1:]:
         if line.strip() and not line[0].isspace():

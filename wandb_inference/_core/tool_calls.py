@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, NamedTuple, cast
 
-from pydantic import ValidationError
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from ..types import ToolCall
 from ..types.tools import ToolOutcome, ToolRequest, ToolStep
@@ -19,6 +18,8 @@ _LONGEST = 2000
 """Characters of an error that the model is told: a message can hold a whole page."""
 
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
+
+_ANYTHING: TypeAdapter[object] = TypeAdapter(object, config=ConfigDict(ser_json_inf_nan="strings"))
 
 
 class Planned(NamedTuple):
@@ -160,8 +161,8 @@ def content_of(result: object, name: str) -> str | list[dict[str, Any]]:
     if parts := _parts(result):
         return parts
     try:
-        return to_json(result, by_alias=True, inf_nan_mode="strings").decode()
-    except PydanticSerializationError as error:
+        return _ANYTHING.dump_json(result, by_alias=True).decode()
+    except ValueError as error:
         problem = f"the tool {name!r} returned a {type(result).__name__} that has no form in JSON: {error}"
         raise TypeError(f"{problem}; return text, a model, a dataclass, or plain data") from None
 

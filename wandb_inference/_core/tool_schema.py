@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, NamedTuple, cast, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
-from pydantic.errors import PydanticUserError
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
 
@@ -101,22 +100,25 @@ def arguments_of(
         InvalidRequestError: A parameter that no schema can be made for.
     """
     hints = _hints(function, name, scope)
-    fields: dict[str, Any] = {}
     names: dict[str, str] = {}
-    always: set[str] = set()
+    parameters: dict[str, inspect.Parameter] = {}
     for parameter in _parameters(function, name)[1 if method else 0 :]:
         _check(parameter, name, hints)
         field = f"argument_{len(names)}"
         names[field] = parameter.name
-        if isinstance(parameter.default, FieldInfo) and not parameter.default.is_required():
-            always.add(field)
-        fields[field] = _field(parameter, hints[parameter.name], descriptions.get(parameter.name))
+        parameters[field] = parameter
     config = ConfigDict(extra="forbid", protected_namespaces=())
     try:
+        fields: dict[str, Any] = {
+            field: _field(parameter, hints[parameter.name], descriptions.get(parameter.name))
+            for field, parameter in parameters.items()
+        }
         model = create_model(name, __config__=config, **fields)
         schema = schema_of(model, strict=strict)
-    except (PydanticUserError, NameError, TypeError, RecursionError) as error:
+    except Exception as error:  # a type's own methods can raise anything
         raise _unusable(name, names, hints, error) from error
+    given = {field: parameter.default for field, parameter in parameters.items()}
+    always = [field for field, default in given.items() if isinstance(default, FieldInfo) and not default.is_required()]
     return Arguments(schema, model, names, frozenset(always))
 
 
@@ -158,7 +160,7 @@ def _hints(function: Callable[..., Any], name: str, scope: types.FrameType | Non
         except NameError as error:
             hint = f"Define {error.name} at the top of its module, or use @tool where the function is defined."
             raise _refused(name, name, f"has a type hint with an unknown name, {error.name!r}", hint) from None
-    except TypeError as error:  # a hint that is no type
+    except (TypeError, SyntaxError) as error:  # a hint that is no type
         raise _refused(name, name, f"has a type hint that is none: {error}", None) from None
 
 
@@ -203,15 +205,16 @@ def _unusable(name: str, names: Mapping[str, str], hints: Mapping[str, Any], err
     for parameter in names.values():
         try:
             TypeAdapter(hints[parameter]).json_schema(schema_generator=_Generator)
-        except Exception as own:
-            what = f"{parameter!r} is of a type that has no form in JSON: {_first_line(own)}"
+        except Exception:
+            what = f"{parameter!r} is of a type that has no form in JSON: {_shown(hints[parameter])}"
             hint = "Take text, numbers, lists, or a model of them, and make the object in the function."
             return _refused(name, f"{name}.{parameter}", what, hint)
-    return _refused(name, name, f"has parameters that make no schema: {_first_line(error)}", None)
+    first_line = str(error).partition("\n")[0]
+    return _refused(name, name, f"has parameters that make no schema: {first_line}", None)
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
+def _shown(hint: object) -> str:
+    return hint.__qualname__ if isinstance(hint, type) else str(hint)
 
 
 def _refused(name: str, path: str, problem: str, hint: str | None) -> InvalidRequestError:

@@ -182,11 +182,10 @@ def _name_of(function: Callable[..., Any], inner: Any) -> str:
 
 
 def _doc_of(function: Callable[..., Any], inner: Any) -> str | None:
-    # A partial and an object that can be called have their class's docstring: of a partial that says nothing.
-    said: str | None = inspect.getdoc(inner)
-    if inner.__name__ == "__call__" and not said:
-        return inspect.getdoc(type(function))
-    return said
+    # Not `getdoc` of an object's `()`, which finds what Python says of any.
+    if inner.__name__ == "__call__":
+        return inner.__doc__ or inspect.getdoc(type(function))
+    return inspect.getdoc(inner)
 
 
 def _checked_name(name: object) -> str:

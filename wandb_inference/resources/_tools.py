@@ -126,7 +126,7 @@ class ToolRuns:
             APIResponseValidationError: An answer that is none.
         """
         from .._core.tool_loop import ToolLoop
-        from .._tool_running import run_round
+        from .._transport.tool_running import run_round
 
         loop = ToolLoop(
             self._settings,
@@ -293,7 +293,7 @@ class AsyncToolRuns:
         return NotAwaited(self._run(loop), "run_tools")
 
     async def _run(self, loop: ToolLoop) -> ToolCompletion:
-        from .._tool_running import run_round_async
+        from .._transport.tool_running import run_round_async
 
         clocks = Clocks(loop.timeouts)
         try:

@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from ._core.tool_calls import Outcome, Planned, Round, content_of
+from .._core.tool_calls import Outcome, Planned, Round, content_of
 
 if TYPE_CHECKING:
-    from ._core.tool_loop import ToolLoop
-    from .types import ToolStep
+    from .._core.tool_loop import ToolLoop
+    from ..types import ToolStep
 
 MAX_THREADS = 32
 """Calls of blocking functions at the same time, in one round."""
@@ -118,9 +118,14 @@ async def _run_together_async(round: Round, batch: list[Planned], loop: ToolLoop
     if failures:
         raise failures[0]
     for planned in batch:
-        if not round.is_over(planned):
-            cancelled = RuntimeError("the call was cancelled")
-            await _tell_async(loop, round.ran(planned, Outcome("", None, cancelled, 0.0)))
+        await _settle(round, planned, loop)
+
+
+async def _settle(round: Round, planned: Planned, loop: ToolLoop) -> None:
+    """Tells of a function that was cancelled while nobody else was; its task ended without a word."""
+    if not round.is_over(planned):
+        cancelled = RuntimeError("the call was cancelled")
+        await _tell_async(loop, round.ran(planned, Outcome("", None, cancelled, 0.0)))
 
 
 async def _invoke_async(planned: Planned) -> Outcome:
