@@ -84,10 +84,6 @@ def of_an_unknown(x: Unknown) -> str:
     return str(x)
 
 
-def of_no_type(x: 7) -> str:  # type: ignore[valid-type]
-    return str(x)
-
-
 def of_no_python(x: "1 +") -> str:  # type: ignore[valid-type]  # noqa: F722
     return str(x)
 
@@ -123,7 +119,6 @@ MISTAKES = [
     Mistake("a type without a form", of_a_connection, ("'db'", "no form in JSON", "Connection"), "of_a_connection.db"),
     Mistake("a function as parameter", of_a_function, ("'call'", "no form in JSON"), "of_a_function.call"),
     Mistake("an unknown name", of_an_unknown, ("unknown name, 'Unknown'", "top of its module"), "of_an_unknown"),
-    Mistake("a hint that is no type", of_no_type, ("'x'", "no form in JSON: 7"), "of_no_type.x"),
     Mistake("a hint that is no Python", of_no_python, ("has a type hint that is none",), "of_no_python"),
     Mistake("an option for another type", of_bad_options, ("make no schema",), "of_bad_options"),
     Mistake("a lambda", lambda: 1, ("'<lambda>'", 'name="..."'), "tools.name"),
