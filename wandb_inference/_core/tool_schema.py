@@ -66,15 +66,14 @@ def _validated(model: type[BaseModel], text: str) -> BaseModel:
         return model.model_validate_json(first["input"])
 
 
-def schema_of(model: type[BaseModel], *, strict: bool) -> Schema:
-    """JSON schema of a model, for the `parameters` of a tool.
+def strict_schema(schema: Schema, where: str) -> Schema:
+    """The schema in the dialect that servers can hold a model to: every property required, and no others.
 
     Args:
-        model: What the arguments are read as.
-        strict: Whether in the dialect that servers can hold a model to: every property required, and no others.
+        schema: A JSON schema, references under `$defs`.
+        where: What the path in an error begins with.
     """
-    schema = cast("Schema", _untitled(model.model_json_schema(schema_generator=_Generator)))
-    return cast("Schema", _strict(schema)) if strict else schema
+    return cast("Schema", _strict(schema))
 
 
 def arguments_of(
@@ -114,9 +113,11 @@ def arguments_of(
             for field, parameter in parameters.items()
         }
         model = create_model(name, __config__=config, **fields)
-        schema = schema_of(model, strict=strict)
+        schema = cast("Schema", _untitled(model.model_json_schema(schema_generator=_Generator)))
     except Exception as error:  # a type's own methods can raise anything
         raise _unusable(name, names, hints, error) from error
+    if strict:
+        schema = strict_schema(schema, name)
     given = {field: parameter.default for field, parameter in parameters.items()}
     always = [field for field, default in given.items() if isinstance(default, FieldInfo) and not default.is_required()]
     return Arguments(schema, model, names, frozenset(always))

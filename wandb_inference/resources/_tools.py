@@ -162,7 +162,8 @@ class ToolRuns:
         """One answer as events."""
         from ._answers import AnswerStream
 
-        return AnswerStream(self.create(**request, stream=True))
+        answer: Answer = AnswerStream(self.create(**request, stream=True))
+        return answer
 
 
 class AsyncToolRuns:
@@ -311,4 +312,5 @@ class AsyncToolRuns:
         """One answer as events."""
         from ._answers import AsyncAnswerStream
 
-        return AsyncAnswerStream(await self.create(**request, stream=True))
+        answer: AsyncAnswer = AsyncAnswerStream(await self.create(**request, stream=True))
+        return answer
