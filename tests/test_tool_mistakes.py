@@ -206,6 +206,14 @@ def test_coroutine_functions(call: dict[str, Any], emulator: Emulator) -> None:
     assert emulator.requests == []
 
 
+async def test_no_list_for_create(client: Any, emulator: Emulator) -> None:
+    """One mapping is no list of tools."""
+    with pytest.raises(InvalidRequestError, match="tools is .*expected a list"):
+        await ask(client, tools={"type": "function"})
+
+    assert emulator.requests == []
+
+
 async def test_functions_for_create(client: Any, emulator: Emulator) -> None:
     """`create()` takes tools, and calls none of them: a bare function is told what to write."""
     with pytest.raises(InvalidRequestError, match=r"tools\[1\] is <function fine.*tool\(function\), or use run_tools"):

@@ -27,14 +27,15 @@ class ToolRoundsExceededError(APIError):
     def __init__(self, message: str, *, hint: str | None = None, tool_run: ToolCompletion | None = None) -> None:
         super().__init__(message, hint=hint)
         self.tool_run = tool_run
-        self.meta = None if tool_run is None else tool_run.meta
+        if tool_run is not None:
+            self.meta = tool_run.meta
 
     @property
     def text(self) -> str | None:
         """The last answer's text."""
-        return None if self.tool_run is None else self.tool_run.text
+        return super().text if self.tool_run is None else self.tool_run.text
 
     @property
     def usage(self) -> CompletionUsage | None:
         """Token counts of all rounds together."""
-        return None if self.tool_run is None else self.tool_run.usage
+        return super().usage if self.tool_run is None else self.tool_run.usage

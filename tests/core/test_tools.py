@@ -13,7 +13,7 @@ import pytest
 from pydantic import BaseModel, Field, ValidationError
 from typing_extensions import Doc, TypedDict
 
-from wandb_inference import Tool, tool
+from wandb_inference import Tool, tool, types
 
 
 class Unit(enum.Enum):
@@ -414,3 +414,12 @@ def test_names_of_a_function_body() -> None:
         return local.x
 
     assert use.parameters["$defs"]["Local"]["required"] == ["x"]
+
+
+def test_types_are_public() -> None:
+    """What runs with tools are told of is found among the types, and listed there."""
+    names = {"ToolCompletion", "ToolEvent", "ToolOutcome", "ToolRequest", "ToolResultEvent", "ToolStep"}
+
+    assert names <= set(dir(types)) & set(types.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'ToolThing'"):
+        _ = types.ToolThing  # type: ignore[attr-defined]
