@@ -208,7 +208,7 @@ def test_coroutine_functions(call: dict[str, Any], emulator: Emulator) -> None:
 
 async def test_no_list_for_create(client: Any, emulator: Emulator) -> None:
     """One mapping is no list of tools."""
-    with pytest.raises(InvalidRequestError, match="tools is .*expected a list"):
+    with pytest.raises(InvalidRequestError, match=r"tools is .*expected a list"):
         await ask(client, tools={"type": "function"})
 
     assert emulator.requests == []

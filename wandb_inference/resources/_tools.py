@@ -93,20 +93,16 @@ class ToolRuns:
 
         Calls of one answer are made at the same time, in threads, and told in order. What a function raises is told to
         the model, by type and message; so are a tool that does not exist, with the names of those that do, and
-        arguments that don't fit, with their schema. Content parts that a function returns are told as they are, text
-        too, and anything else as JSON.
+        arguments that don't fit, with their schema. Text and content parts are told as they are, all else as JSON.
 
         Args:
-            model: An id such as `meta-llama/Llama-3.1-8B-Instruct`, with or without `wandb/` before it, or a LoRA as
-                `wandb-artifact:///team/project/name:version`.
-            messages: What was said so far, oldest first, as for `create()`.
-            tools: Functions with type hints, made tools as `tool()` does; tools; and mappings for those that you run:
-                the run ends where the model calls one, with the call on `.pending`.
+            model: Who is asked, as for `create()`.
+            messages: What was said so far, oldest first.
+            tools: Functions with type hints, tools made by `tool()`, and mappings for those that you run: the run ends
+                where the model calls one, with the call on `.pending`.
             max_rounds: Answers asked for at most; at least 1.
-            on_error: `tell` tells the model what a function raised; `raise` raises it, when the calls of that answer
-                are over. `Exception`s only: a `KeyboardInterrupt` is always raised.
-            approve: Asked before each call, one at a time: `True` lets it be made, `False` or the reason why not is
-                told to the model.
+            on_error: `tell` tells the model what a function raised; `raise` raises it, after the answer's last call.
+            approve: Asked before each call, one at a time: `True` allows it, `False` or the reason why not is told.
             on_step: Called with each call that is over, as soon as it is.
             parallel: Whether calls of one answer are made at the same time; if not, one after another, here.
             stream: Whether to get events as they happen: a context manager to loop over.
@@ -119,11 +115,8 @@ class ToolRuns:
         Raises:
             ToolRoundsExceededError: The model still called tools after `max_rounds` answers.
             TypeError: A keyword that does not exist.
-            ConfigurationError: No key or no project.
             InvalidRequestError: A request that can't be sent as it is, or a function that can't be a tool.
-            APIStatusError: The service refused; its subclass says why.
-            APIConnectionError: No complete answer; `APITimeoutError` where a clock ran out.
-            APIResponseValidationError: An answer that is none.
+            APIError: What `create()` raises.
         """
         from .._core.tool_loop import ToolLoop
         from .._transport.tool_running import run_round
@@ -234,26 +227,21 @@ class AsyncToolRuns:
     ) -> Any:
         """The model's answer after it has called functions: asks, makes the calls, tells the results, and asks again.
 
-        To be awaited; not so with `stream=True`, which gives an async context manager.
-
-        Calls of one answer are made at the same time, async functions as tasks and blocking ones in threads, and told
-        in order. A cancellation cancels the tasks; threads go on, and nobody waits for them. What a function raises is
-        told to the model, by type and message; so are a tool that does not exist, with the names of those that do, and
-        arguments that don't fit, with their schema. Content parts that a function returns are told as they are, text
-        too, and anything else as JSON.
+        To be awaited; not so with `stream=True`, which gives an async context manager. Calls of one answer are made at
+        the same time, async functions as tasks and blocking ones in threads, and told in order. A cancellation cancels
+        the tasks; threads go on, and nobody waits for them. What a function raises is told to the model, by type and
+        message; so are a tool that does not exist, with the names of those that do, and arguments that don't fit, with
+        their schema. Text and content parts are told as they are, all else as JSON.
 
         Args:
-            model: An id such as `meta-llama/Llama-3.1-8B-Instruct`, with or without `wandb/` before it, or a LoRA as
-                `wandb-artifact:///team/project/name:version`.
-            messages: What was said so far, oldest first, as for `create()`.
-            tools: Functions with type hints, made tools as `tool()` does; tools; and mappings for those that you run:
-                the run ends where the model calls one, with the call on `.pending`.
+            model: Who is asked, as for `create()`.
+            messages: What was said so far, oldest first.
+            tools: Functions with type hints, tools made by `tool()`, and mappings for those that you run: the run ends
+                where the model calls one, with the call on `.pending`.
             max_rounds: Answers asked for at most; at least 1.
-            on_error: `tell` tells the model what a function raised; `raise` raises it, when the calls of that answer
-                are over. `Exception`s only: a `KeyboardInterrupt` is always raised.
-            approve: Asked before each call, one at a time, and awaited if need be: `True` lets it be made, `False` or
-                the reason why not is told to the model.
-            on_step: Called with each call that is over, as soon as it is, and awaited if need be.
+            on_error: `tell` tells the model what a function raised; `raise` raises it, after the answer's last call.
+            approve: Asked before each call, one at a time: `True` allows it, `False` or the reason why not is told.
+            on_step: Called with each call that is over, as soon as it is. Both may be async.
             parallel: Whether calls of one answer are made at the same time; if not, one after another.
             stream: Whether to get events as they happen: an async context manager to loop over.
             **params: See `wandb_inference.types.ChatParams`. A `tool_choice` that forces a call holds for the first
@@ -265,11 +253,8 @@ class AsyncToolRuns:
         Raises:
             ToolRoundsExceededError: The model still called tools after `max_rounds` answers.
             TypeError: A keyword that does not exist.
-            ConfigurationError: No key or no project.
             InvalidRequestError: A request that can't be sent as it is, or a function that can't be a tool.
-            APIStatusError: The service refused; its subclass says why.
-            APIConnectionError: No complete answer; `APITimeoutError` where a clock ran out.
-            APIResponseValidationError: An answer that is none.
+            APIError: What `create()` raises.
         """
         from .._core.tool_loop import ToolLoop
 
