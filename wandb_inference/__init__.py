@@ -26,11 +26,15 @@ if TYPE_CHECKING:
     from ._completion import completion as completion
     from ._conversation import AsyncConversation as AsyncConversation
     from ._conversation import Conversation as Conversation
+    from ._core.tools import Tool as Tool
+    from ._core.tools import tool as tool
     from ._images import image as image
     from ._lora import lora as lora
     from ._network import Network as Network
     from ._streaming import AsyncStream as AsyncStream
     from ._streaming import Stream as Stream
+    from ._tool_stream import AsyncToolStream as AsyncToolStream
+    from ._tool_stream import ToolStream as ToolStream
     from ._version import __version__ as __version__
     from .exceptions import APIConnectionError as APIConnectionError
     from .exceptions import APIError as APIError
@@ -54,6 +58,7 @@ if TYPE_CHECKING:
     from .exceptions import RateLimitError as RateLimitError
     from .exceptions import ServiceUnavailableError as ServiceUnavailableError
     from .exceptions import StreamInterruptedError as StreamInterruptedError
+    from .exceptions import ToolRoundsExceededError as ToolRoundsExceededError
     from .exceptions import UnprocessableEntityError as UnprocessableEntityError
 else:
     _ERRORS = (
@@ -61,7 +66,7 @@ else:
         "BadRequestError ConcurrencyLimitError ConfigurationError ConflictError InternalServerError "
         "InvalidRequestError ModelNotFoundError NotFoundError PermissionDeniedError QuotaExceededError "
         "RateLimitError ServiceUnavailableError StreamInterruptedError UnprocessableEntityError "
-        "ContentFilterFinishReasonError LengthFinishReasonError ParseError"
+        "ContentFilterFinishReasonError LengthFinishReasonError ParseError ToolRoundsExceededError"
     )
     _HOME = {
         "exceptions": "",  # a submodule: its home is the package itself
@@ -72,16 +77,20 @@ else:
         "AsyncClient": "_client",
         "AsyncConversation": "_conversation",
         "AsyncStream": "_streaming",
+        "AsyncToolStream": "_tool_stream",
         "ChatStream": "_chat_stream",
         "Client": "_client",
         "Conversation": "_conversation",
         "Network": "_network",
         "Stream": "_streaming",
+        "Tool": "_core.tools",
+        "ToolStream": "_tool_stream",
         "__version__": "_version",
         "acompletion": "_completion",
         "completion": "_completion",
         "image": "_images",
         "lora": "_lora",
+        "tool": "_core.tools",
         **dict.fromkeys(_ERRORS.split(), "exceptions"),
     }
     __all__ = sorted(_HOME)

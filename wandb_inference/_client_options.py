@@ -9,7 +9,8 @@ from typing_extensions import Self, TypedDict
 
 from ._checks import shown_url
 from ._config import resolve
-from ._core.build import Settings, settings_of, unexpected_keyword, with_options
+from ._core.build import unexpected_keyword
+from ._core.settings import Settings, settings_of, with_options
 from ._log import set_up
 from ._network import DEFAULT, Network
 

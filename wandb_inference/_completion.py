@@ -11,9 +11,10 @@ from typing_extensions import Unpack
 
 from ._client_options import new_settings
 from ._config import ApiKey
-from ._core.build import CHAT_PARAMS, ELSEWHERE, Settings, unexpected_keyword
+from ._core.build import CHAT_PARAMS, ELSEWHERE, unexpected_keyword
 from ._core.flow import Quirks
 from ._core.notices import Notices
+from ._core.settings import Settings
 from ._network import environment
 from ._streaming import AsyncStream, Stream
 from ._transport import Transport

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 if TYPE_CHECKING:
     from ._curl import SentRequest
     from .types import ChatCompletion, CompletionUsage, Meta
+    from .types.tools import ToolCompletion
 
 Clock = Literal["connect", "read", "write", "stall", "deadline"]
 Outcome = Literal["not_sent", "unknown", "answered"]
@@ -66,6 +67,8 @@ class APIError(Exception):
     """What had arrived, when the failure came after a stream's first chunk."""
     meta: Meta | None = None
     """Attempts and timings, and status, request id and headers as far as they came; `None` where nothing was sent."""
+    tool_run: ToolCompletion | None = None
+    """With `run_tools()`: the rounds before the failure, with messages, steps and usage; `None` if there were none."""
     _sent: SentRequest | None = None
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:

@@ -22,7 +22,7 @@ from .exceptions import InvalidRequestError
 from .resources.chat import AsyncCompletions, Completions
 
 if TYPE_CHECKING:
-    from ._core.build import Settings
+    from ._core.settings import Settings
     from .types import ChatCompletion, ChatParams
 
 C = TypeVar("C", Completions, AsyncCompletions)

@@ -21,9 +21,10 @@ APIError                            every failure
 │  └─ InternalServerError           500 and above
 │     └─ ServiceUnavailableError    503
 ├─ APIResponseValidationError       a success that is no answer: HTML, `{"error"}`, no choices
-└─ ParseError                       an answer that does not fit the type asked for
-   ├─ LengthFinishReasonError       it was cut at `max_tokens`
-   └─ ContentFilterFinishReasonError  it was cut by a content filter
+├─ ParseError                       an answer that does not fit the type asked for
+│  ├─ LengthFinishReasonError       it was cut at `max_tokens`
+│  └─ ContentFilterFinishReasonError  it was cut by a content filter
+└─ ToolRoundsExceededError          a run with tools that found no end
 ```
 
 No error holds a connection, an API key or an object of the HTTP library (that one is its `__cause__`), so each can be
@@ -38,6 +39,7 @@ from ._failure import APIError, AttemptRecord, RequestProblem
 from ._failure import Clock as Clock
 from ._failure import Outcome as Outcome
 from ._parse_errors import ContentFilterFinishReasonError, LengthFinishReasonError, ParseError
+from ._tool_errors import ToolRoundsExceededError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -67,6 +69,7 @@ __all__ = [
     "RequestProblem",
     "ServiceUnavailableError",
     "StreamInterruptedError",
+    "ToolRoundsExceededError",
     "UnprocessableEntityError",
 ]
 

@@ -9,15 +9,8 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from wandb_inference import _config
-from wandb_inference._core.build import (
-    CHAT_PARAMS,
-    USER_AGENT,
-    build_chat,
-    build_get,
-    settings_of,
-    unexpected_keyword,
-    with_options,
-)
+from wandb_inference._core.build import CHAT_PARAMS, USER_AGENT, build_chat, build_get, unexpected_keyword
+from wandb_inference._core.settings import settings_of, with_options
 from wandb_inference._core.wire import Timeouts
 from wandb_inference.exceptions import ConfigurationError, InvalidRequestError
 from wandb_inference.types import UserMessage

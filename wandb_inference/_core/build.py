@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import platform
-import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urlencode
 
 from .._checks import shown_url
-from .._config import ApiKey, Config
+from .._config import ApiKey
 from .._version import __version__
 from ..catalogue import resolve_name
-from ..exceptions import ConfigurationError, InvalidRequestError
 from ..types.chat_params import ChatParams, RequestOptions
 from .call import Call, ChatCall
-from .flow import Journal, Quirks
+from .flow import Journal
 from .names import resolve_model
-from .notices import Notices
-from .options import merged_timeouts, retries, switch, timeouts
+from .options import merged_timeouts, retries
 from .retry import RetryPolicy
+from .settings import Settings, checked_headers
 from .thinking import SWITCHES, history, switch_thinking
 from .validate import check_form, check_request, invalid, message_list, to_json
-from .wire import Context, Request, Timeouts
+from .wire import Context, Request
 
 if TYPE_CHECKING:
-    from .hooks import Hooks
+    pass
 
 OPTIONS = frozenset(RequestOptions.__annotations__)
 _BESIDE = OPTIONS | SWITCHES
@@ -35,12 +32,6 @@ CHAT_PARAMS = tuple(ChatParams.__annotations__)
 
 USER_AGENT = f"wandb-inference-python/{__version__} Python/{platform.python_version()}"
 """A name of our own: the service's edge answers 403, `error code: 1010`, to Python's default one."""
-
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_VALUE = re.compile(r"[\t\x20-\x7e]*")
-
-_OURS = frozenset({"connection", "content-length", "host", "transfer-encoding"})
-"""Headers that say how the request is framed: a wrong one would break it, or slip a second one in."""
 
 # What other libraries call a call's parameters.
 ELSEWHERE = {
@@ -68,21 +59,6 @@ _STREAMING = {
 
 # Parameters that can be given as any iterable; JSON and the check know lists.
 _LISTS = ("tools", "functions", "modalities", "stop")
-
-
-@dataclass(frozen=True, repr=False)  # the headers may hold a key
-class Settings:
-    """What a client was given, resolved."""
-
-    config: Config
-    timeouts: Timeouts
-    policy: RetryPolicy
-    headers: Mapping[str, str | None]
-    quirks: Quirks
-    adaptive: bool = False
-    """Whether chats wait for a place in their model's window."""
-    hooks: Hooks | None = None
-    notices: Notices = field(default_factory=Notices)
 
 
 def unexpected_keyword(
@@ -169,6 +145,8 @@ def build_chat(
         value = body.get(name)
         if isinstance(value, Iterable) and not isinstance(value, (str, bytes, list, Mapping)):
             body[name] = list(cast("Iterable[object]", value))
+    if "tools" in body:
+        body["tools"] = _tools(body["tools"])
     if stream:
         body["stream"] = True
     check_request(body)
@@ -196,6 +174,21 @@ def build_chat(
     answers = cast("object", body.get("n"))  # not checked where it comes from extra_body
     count = answers if isinstance(answers, int) else 1
     return ChatCall(request, journal, key, plain, settings.quirks, keep, count, bool(final_only))
+
+
+def _tools(given: object) -> object:
+    """The tools as mappings: those of `tool()` say themselves what they are."""
+    if not isinstance(given, list):
+        return given
+    return [_tool(place, item) for place, item in enumerate(cast("list[object]", given))]
+
+
+def _tool(place: int, item: Any) -> object:
+    if hasattr(item, "as_param"):
+        return item.as_param()
+    if callable(item):
+        raise invalid(f"tools[{place}]", item, "a mapping or a tool", "Write tool(function), or use run_tools().")
+    return item
 
 
 def _asking(body: Mapping[str, Any], options: Mapping[str, object], plain: bytes) -> bytes:
@@ -264,7 +257,7 @@ def _request(
     }
     if body is not None:
         own["content-type"] = "application/json"
-    given = {**settings.headers, **_lower("extra_headers", _mapping("extra_headers", params))}
+    given = {**settings.headers, **checked_headers("extra_headers", _mapping("extra_headers", params))}
     # A header of the caller's own takes the place of the setting, which is then not needed.
     config.require(key="authorization" not in given, project="openai-project" not in given)
     if config.project:
@@ -298,22 +291,6 @@ def _mapping(name: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", value)
 
 
-def _lower(where: str, headers: Mapping[str, str | None]) -> dict[str, str | None]:
-    """The headers, names in lower case, checked so that none can break out of its line (RFC 9110, 5.5)."""
-    checked: dict[str, str | None] = {}
-    for name, value in headers.items():
-        if not isinstance(cast("object", name), str) or not _TOKEN.fullmatch(name):
-            raise invalid(where, name, "a header name: letters, digits and hyphens")
-        if name.lower() in _OURS:
-            raise invalid(f"{where}[{name!r}]", "a header", "to be left to the client, which knows what it sends")
-        # The value is not shown: it may be a secret.
-        if value is not None and not (isinstance(cast("object", value), str) and _VALUE.fullmatch(value)):
-            shown = f"<{type(cast('object', value)).__name__}>"
-            raise invalid(f"{where}[{name!r}]", shown, "one line of ASCII text")
-        checked[name.lower()] = None if value is None else value.strip(" \t")
-    return checked
-
-
 def _query(params: Mapping[str, Any]) -> str:
     query = {
         name: str(value).lower() if isinstance(value, bool) else value
@@ -322,64 +299,3 @@ def _query(params: Mapping[str, Any]) -> str:
     }
     # Half a surrogate pair becomes a question mark: a server would read no more in it.
     return f"?{urlencode(query, doseq=True, errors='replace')}" if query else ""
-
-
-def _checked_defaults(headers: object) -> dict[str, str | None]:
-    """The default headers, checked when the client is made, not at its first call."""
-    if headers is None:
-        return {}
-    if not isinstance(headers, Mapping):
-        raise ConfigurationError(f"default_headers is of type {type(headers).__name__}", hint="Give a mapping.")
-    try:
-        return _lower("default_headers", cast("Mapping[str, str | None]", headers))
-    except InvalidRequestError as error:
-        raise ConfigurationError(error.message.partition(": ")[2]) from None
-
-
-def settings_of(
-    config: Config,
-    *,
-    timeout: object,
-    stall_timeout: object,
-    deadline: object,
-    max_retries: object,
-    headers: Mapping[str, str | None] | None,
-    adaptive: object = False,
-) -> Settings:
-    """The settings of a new client.
-
-    Raises:
-        ConfigurationError: A value that can't work.
-    """
-    return Settings(
-        config=config,
-        timeouts=timeouts(timeout, stall_timeout, deadline),
-        policy=RetryPolicy(max_retries=retries(max_retries)),
-        headers=_checked_defaults(headers),
-        quirks=Quirks(),
-        adaptive=switch("adaptive_concurrency", adaptive),
-    )
-
-
-def with_options(settings: Settings, options: Mapping[str, Any]) -> Settings:
-    """Settings with some of them replaced.
-
-    Raises:
-        ConfigurationError: A value that can't work.
-    """
-    names = ("api_key", "project", "base_url")
-    changed = {name: options[name] for name in names if options.get(name) is not None}
-    config = settings.config.override(**changed) if changed else settings.config
-    policy = settings.policy
-    if options.get("max_retries") is not None:
-        policy = policy._replace(max_retries=retries(options["max_retries"]))
-    adaptive = options.get("adaptive_concurrency")
-    return replace(
-        settings,
-        config=config,
-        timeouts=merged_timeouts(settings.timeouts, options),
-        policy=policy,
-        headers={**settings.headers, **_checked_defaults(options.get("default_headers"))},
-        quirks=Quirks() if "base_url" in changed else settings.quirks,
-        adaptive=settings.adaptive if adaptive is None else switch("adaptive_concurrency", adaptive),
-    )

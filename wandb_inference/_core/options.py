@@ -10,7 +10,7 @@ from ..exceptions import ConfigurationError
 from .wire import Timeouts
 
 if TYPE_CHECKING:
-    from .build import Settings
+    from .settings import Settings
 
 _FOR_EVER = 1e9
 """Seconds, thirty years: a socket's clock overflows at ten times as many."""

@@ -17,9 +17,10 @@ from ..exceptions import (
     RequestProblem,
 )
 from ..types.parsed import ParsedChatCompletion, ParsedChoice, ParsedMessage
-from .build import Settings, build_chat
+from .build import build_chat
 from .partial import PartialJson
 from .schema import Output, candidates
+from .settings import Settings
 from .usage import total_usage
 from .validate import invalid, message_list
 

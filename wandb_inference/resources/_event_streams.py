@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
     from .._chat_stream import AsyncChatStream, ChatStream
-    from .._core.build import Settings
     from .._core.call import ChatCall
     from .._core.events import TextParser
+    from .._core.settings import Settings
     from .._transport import AsyncTransport, Transport
 
 

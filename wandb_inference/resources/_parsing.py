@@ -18,7 +18,7 @@ from ._signature import with_parameters
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-    from .._core.build import Settings
+    from .._core.settings import Settings
     from .._transport import AsyncTransport, Transport
     from ..types.parsed import ParsedChatCompletion
 

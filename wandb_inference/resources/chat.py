@@ -19,12 +19,13 @@ from ._event_streams import AsyncEventStreams, EventStreams
 from ._parsing import AsyncParsing, Parsing
 from ._sending import complete, complete_async
 from ._signature import with_parameters
+from ._tools import AsyncToolRuns, ToolRuns
 
 if TYPE_CHECKING:
     import os
 
     from .._conversation import AsyncConversation, Conversation
-    from .._core.build import Settings
+    from .._core.settings import Settings
     from .._transport import AsyncTransport, Transport
 
 
@@ -136,7 +137,7 @@ class AsyncChat:
         return AsyncConversation(self._settings, self.completions, read(path, params))
 
 
-class Completions(EventStreams, Parsing):
+class Completions(EventStreams, Parsing, ToolRuns):
     """Answers to a list of messages."""
 
     def __init__(self, settings: Settings, transport: Transport) -> None:
@@ -217,7 +218,7 @@ class Completions(EventStreams, Parsing):
         return answer
 
 
-class AsyncCompletions(AsyncEventStreams, AsyncParsing):
+class AsyncCompletions(AsyncEventStreams, AsyncParsing, AsyncToolRuns):
     """Answers to a list of messages."""
 
     def __init__(self, settings: Settings, transport: AsyncTransport) -> None:

@@ -20,7 +20,7 @@ from ._awaiting import awaited
 from ._signature import with_parameters
 
 if TYPE_CHECKING:
-    from .._core.build import Settings
+    from .._core.settings import Settings
     from .._transport import AsyncTransport, Transport
 
 M = TypeVar("M", bound=BaseModel)

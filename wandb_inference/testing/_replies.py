@@ -57,7 +57,8 @@ class Reply:
     reasoning: str | None = None
     """The thinking before it."""
     tool_calls: Sequence[tuple[str, Mapping[str, object] | str]] = ()
-    """Names and arguments of tool calls; arguments given as a string are sent as they stand."""
+    """Names and arguments of tool calls; arguments given as a string are sent as they stand, for JSON that is none. The
+    next reply in the queue answers what the tools say."""
     refusal: str | None = None
     """The text of a refusal."""
     finish_reason: str | None = None

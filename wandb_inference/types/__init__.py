@@ -50,9 +50,12 @@ _EVENTS = (
     "ToolCallDoneEvent",
     "UsageEvent",
 )
-_LAZY = dict.fromkeys(_EVENTS, "events") | dict.fromkeys(
-    ("ParsedChatCompletion", "ParsedChoice", "ParsedMessage"), "parsed"
-)
+_TOOLS = ("ToolCompletion", "ToolEvent", "ToolOutcome", "ToolRequest", "ToolResultEvent", "ToolStep")
+_LAZY = {
+    **dict.fromkeys(_EVENTS, "events"),
+    **dict.fromkeys(("ParsedChatCompletion", "ParsedChoice", "ParsedMessage"), "parsed"),
+    **dict.fromkeys(_TOOLS, "tools"),
+}
 if TYPE_CHECKING:
     from .events import ChatEvent as ChatEvent
     from .events import ContentDeltaEvent as ContentDeltaEvent
@@ -69,6 +72,12 @@ if TYPE_CHECKING:
     from .parsed import ParsedChatCompletion as ParsedChatCompletion
     from .parsed import ParsedChoice as ParsedChoice
     from .parsed import ParsedMessage as ParsedMessage
+    from .tools import ToolCompletion as ToolCompletion
+    from .tools import ToolEvent as ToolEvent
+    from .tools import ToolOutcome as ToolOutcome
+    from .tools import ToolRequest as ToolRequest
+    from .tools import ToolResultEvent as ToolResultEvent
+    from .tools import ToolStep as ToolStep
 else:
 
     def __getattr__(name):
@@ -132,7 +141,13 @@ __all__ = [
     "ToolCallDelta",
     "ToolCallDeltaEvent",
     "ToolCallDoneEvent",
+    "ToolCompletion",
+    "ToolEvent",
     "ToolMessage",
+    "ToolOutcome",
+    "ToolRequest",
+    "ToolResultEvent",
+    "ToolStep",
     "TopLogprob",
     "UsageEvent",
     "UserMessage",

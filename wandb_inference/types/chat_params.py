@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, TypeAlias, Union
 
 from typing_extensions import TypedDict
 
 ReasoningEffort = Literal["none", "minimal", "low", "medium", "high"] | str
+
+
+class ToolDefinition(Protocol):
+    """What `wandb_inference.tool()` makes."""
+
+    def as_param(self) -> dict[str, Any]:
+        """The tool as it stands in a request's `tools`."""
+        ...
+
+
+ToolParam: TypeAlias = Union[Mapping[str, Any], ToolDefinition]
+"""A tool of a request."""
 
 
 class RequestOptions(TypedDict, total=False):
@@ -34,8 +46,8 @@ class RequestOptions(TypedDict, total=False):
     """The project to bill, as `team/project`; `""` sends none. The client's by default."""
 
 
-class FormlessChatParams(RequestOptions, total=False):
-    """`ChatParams` without `response_format`, which some methods have as an argument of their own."""
+class BareChatParams(RequestOptions, total=False):
+    """`ChatParams` without `response_format` and `tools`, which some methods have as arguments of their own."""
 
     temperature: float | None
     """How far the model may stray from the likeliest token, 0.0 to 2.0."""
@@ -61,8 +73,6 @@ class FormlessChatParams(RequestOptions, total=False):
     """Whether to return the probabilities of the tokens."""
     top_logprobs: int | None
     """How many alternatives per token, 0 to 20; needs `logprobs`."""
-    tools: Iterable[Mapping[str, Any]] | None
-    """Functions the model may call: `{"type": "function", "function": {"name": ..., "parameters": <JSON schema>}}`."""
     tool_choice: str | Mapping[str, Any] | None
     """`auto`, `none`, `required`, or `{"type": "function", "function": {"name": ...}}`."""
     parallel_tool_calls: bool | None
@@ -114,13 +124,25 @@ class FormlessChatParams(RequestOptions, total=False):
     does not say what it wants: some models need it between tool calls, and each token of it is billed again."""
 
 
-class ChatParams(FormlessChatParams, total=False):
+class FormlessChatParams(BareChatParams, total=False):
+    """`ChatParams` without `response_format`."""
+
+    tools: Iterable[ToolParam] | None
+    """Functions the model may call: `tool(function)`, or mappings such as
+    `{"type": "function", "function": {"name": ..., "parameters": <JSON schema>}}`."""
+
+
+class ToollessChatParams(BareChatParams, total=False):
+    """`ChatParams` without `tools`."""
+
+    response_format: Mapping[str, Any] | None
+    """`{"type": "json_object"}`, or `{"type": "json_schema", "json_schema": {"name": ..., "schema": ...}}`; a type
+    goes to `parse()`."""
+
+
+class ChatParams(FormlessChatParams, ToollessChatParams, total=False):
     """Body of `POST /chat/completions`, and how it is sent. A key left out, or `None`, is not sent.
 
     Names and meaning are those of OpenAI's API; `thinking` and `keep_reasoning` are ours, the four before them W&B's.
     Which of them a model takes is the service's to say: it answers 422, naming the one it does not.
     """
-
-    response_format: Mapping[str, Any] | None
-    """`{"type": "json_object"}`, or `{"type": "json_schema", "json_schema": {"name": ..., "schema": ...}}`; a type
-    goes to `parse()`."""
