@@ -21,10 +21,11 @@ from ._transport import Transport
 from .resources._awaiting import awaited
 from .resources._signature import with_parameters
 from .resources.chat import AsyncCompletions, Completions
-from .types import ChatCompletion, ChatCompletionChunk, ChatParams, MessageParam
+from .types import ChatCompletion, ChatParams, MessageParam
 
 if TYPE_CHECKING:
     from ._transport import AsyncTransport
+    from .types import ChatCompletionChunk
 
 _quirks: dict[str, Quirks] = {}
 """What servers were found not to take, by base URL."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any, cast
 
-from ..types import ChatCompletion, ChatCompletionChunk, CompletionUsage
-from ..types.chunk import ChunkChoice, Delta
+from ..types import ChatCompletion, CompletionUsage
+from ..types.chunk import ChatCompletionChunk, ChunkChoice, Delta
 from .growing_calls import GrowingCall, grow
 from .reading import UnreadableError, mend
 

@@ -10,7 +10,6 @@ from pydantic import BaseModel
 
 from ..types import ChatCompletion, Meta
 from ..types.completion import with_meta
-from .chunks import ChunkFolder, ChunkParser, unexpected_body
 from .errors import read_object
 from .flow import Broken, Flow, Journal, Quirks, request_flow, stream_flow
 from .meta import meta_from
@@ -19,6 +18,7 @@ from .wire import Reply, Request
 
 if TYPE_CHECKING:
     from .._config import ApiKey
+    from .chunks import ChunkParser
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -77,6 +77,8 @@ class ChatCall(NamedTuple):
 
     def parser(self, reply: Reply) -> ChunkParser:
         """What turns the reply's body into chunks."""
+        from .chunks import ChunkFolder, ChunkParser  # which a call without a stream does without
+
         kind = ChunkFolder if self.final_only else ChunkParser
         return kind(reply, self.request, keep_usage=self.keep_usage, answers=self.answers)
 
@@ -144,6 +146,8 @@ def _read(read: Callable[[bytes], M], reply: Reply, request: Request, journal: J
 
 
 def _unexpected(reply: Reply, request: Request, journal: Journal, wanted: str, reason: str) -> Exception:
+    from .chunks import unexpected_body
+
     error = unexpected_body(reply, request, reply.body, wanted, reason)
     error.meta = meta_from(reply, (), total=reply.elapsed)
     return journal.broke(error)

@@ -8,8 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..exceptions import APIError, APIResponseValidationError, StreamInterruptedError
-from ..types import ChatCompletionChunk
-from ..types.chunk import Delta
+from ..types.chunk import ChatCompletionChunk, Delta
 from .accumulate import ChatAccumulator
 from .errors import MAX_ERROR_BODY, connection_error, is_error_object, read_object, stream_error
 from .reading import UnreadableError, read_json, read_model

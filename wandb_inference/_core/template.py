@@ -9,8 +9,7 @@ from typing import Any, Final, TypeAlias
 
 from pydantic import BaseModel, ValidationError
 
-from ..types import ChatCompletionChunk
-from ..types.chunk import ChunkChoice, Delta
+from ..types.chunk import ChatCompletionChunk, ChunkChoice, Delta
 
 _KEY: Final = re.compile(r'"delta"[ \t]*:[ \t]*')
 _PROBE: Final = b'{"content":"probe"}'

@@ -11,7 +11,7 @@ from .._core.build import build_chat
 from .._core.stream import StreamState
 from .._streaming import AsyncStream, Stream
 from .._transport.clocks import Clocks
-from ..types import ChatCompletion, ChatCompletionChunk
+from ..types import ChatCompletion
 from ..types.chat_params import ChatParams
 from ..types.messages import MessageParam
 from ._awaiting import awaited
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .._conversation import AsyncConversation, Conversation
     from .._core.settings import Settings
     from .._transport import AsyncTransport, Transport
+    from ..types import ChatCompletionChunk
 
 
 class Chat:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .chat_params import ChatParams, RequestOptions
-from .chunk import ChatCompletionChunk, ChunkChoice, Delta, FunctionCallDelta, ToolCallDelta
 from .completion import (
     ChatCompletion,
     ChatCompletionMessage,
@@ -50,13 +49,20 @@ _EVENTS = (
     "ToolCallDoneEvent",
     "UsageEvent",
 )
+_CHUNKS = ("ChatCompletionChunk", "ChunkChoice", "Delta", "FunctionCallDelta", "ToolCallDelta")
 _TOOLS = ("ToolCompletion", "ToolEvent", "ToolOutcome", "ToolRequest", "ToolResultEvent", "ToolStep")
 _LAZY = {
+    **dict.fromkeys(_CHUNKS, "chunk"),
     **dict.fromkeys(_EVENTS, "events"),
     **dict.fromkeys(("ParsedChatCompletion", "ParsedChoice", "ParsedMessage"), "parsed"),
     **dict.fromkeys(_TOOLS, "tools"),
 }
 if TYPE_CHECKING:
+    from .chunk import ChatCompletionChunk as ChatCompletionChunk
+    from .chunk import ChunkChoice as ChunkChoice
+    from .chunk import Delta as Delta
+    from .chunk import FunctionCallDelta as FunctionCallDelta
+    from .chunk import ToolCallDelta as ToolCallDelta
     from .events import ChatEvent as ChatEvent
     from .events import ContentDeltaEvent as ContentDeltaEvent
     from .events import ContentDoneEvent as ContentDoneEvent
