@@ -426,6 +426,9 @@ async def test_no_pickle(make: Any, kind: Any) -> None:
     """A key given as text does not travel, nor do connections of the caller's own."""
     with pytest.raises(TypeError, match="WANDB_API_KEY"):
         pickle.dumps(make())
+    for name in ("Authorization", "X-Api-Key", "cookie"):
+        with pytest.raises(TypeError, match=f"{name.lower()}' among the default_headers"):
+            pickle.dumps(make(api_key=importable_key, default_headers={name: "hush"}))
     http: Any = httpx.Client() if kind is Client else httpx.AsyncClient()
     with pytest.raises(TypeError, match="http_client"):
         pickle.dumps(make(api_key=importable_key, http_client=http))

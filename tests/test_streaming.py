@@ -7,9 +7,11 @@ import gc
 import gzip
 import json
 import threading
+import time
 import zlib
 from typing import Any
 
+import anyio
 import anyio.to_thread
 import pytest
 from conftest import KEY, MESSAGES, MODEL, PROJECT, ask, done, each, texts
@@ -413,6 +415,129 @@ async def test_loop_after_the_end(connect: Any) -> None:
         assert await texts(stream) == ["Hel", "lo", ""]
         assert await texts(stream) == []
         await done(client.close())
+
+
+async def test_another_loop_right_after_a_break(connect: Any) -> None:
+    """A loop that begins before the one that was left has closed the stream does not pass for a whole answer."""
+
+    def slow(peer: Peer) -> None:
+        peer.request()
+        peer.send(STREAM_HEAD, *chunked(piece("a"), piece("b"), end=False))
+        peer.wait_for_end()
+
+    with RawServer(slow) as server:
+        client = connect(server)
+        stream = await ask(client, stream=True)
+        if isinstance(client, Client):
+            for _ in stream:
+                break
+        else:
+            async for _ in stream:
+                break
+        with pytest.raises(StreamInterruptedError, match="closed before its end") as caught:
+            if isinstance(client, Client):
+                for _ in stream:
+                    pass
+            else:
+                async for _ in stream:
+                    pass
+        await done(client.close())
+
+    assert caught.value.text == "ab"
+
+
+async def test_closed_while_it_is_tried_again(connect: Any) -> None:
+    """A stream that is closed during its second attempt stays closed, and its connection is freed."""
+    closing = threading.Event()
+
+    def breaks(peer: Peer) -> None:
+        peer.request()
+        if peer.server.connections == 1:
+            peer.send(STREAM_HEAD, *chunked(b": wait\n\n", end=False))
+            return
+        closing.set()
+        time.sleep(0.1)
+        peer.send(STREAM_HEAD, *chunked(*GOOD))
+        peer.wait_for_end()
+
+    with RawServer(breaks) as server:
+        client = connect(server, max_retries=1, max_connections=1)
+        stream = await ask(client, stream=True)
+        if isinstance(client, Client):
+            closer = threading.Thread(target=lambda: (closing.wait(5), stream.close()))
+            closer.start()
+            assert await anyio.to_thread.run_sync(lambda: [chunk.text for chunk in stream]) == []
+            closer.join()
+        else:
+            found: list[str] = []
+
+            async def loop() -> None:
+                found.extend(await texts(stream))
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(loop)
+                await anyio.to_thread.run_sync(closing.wait, 5)
+                await stream.close()
+            assert found == []
+        await done(client.close())
+
+    assert stream.meta.total is not None
+
+
+async def test_one_reader_at_a_time(connect: Any) -> None:
+    """A second reader of a stream is told so at once, and the first goes on."""
+    go_on = threading.Event()
+
+    def slow(peer: Peer) -> None:
+        peer.request()
+        go_on.wait(5)
+        peer.send(STREAM_HEAD, *chunked(piece("a"), end=False))
+        go_on.clear()
+        go_on.wait(5)
+        peer.send(*chunked(piece(finish="stop"), DONE))
+        peer.wait_for_end()
+
+    with RawServer(slow) as server:
+        client = connect(server)
+        go_on.set()
+        stream = await ask(client, stream=True)
+        found: list[str] = []
+        refused: list[str] = []
+
+        def second() -> None:
+            try:
+                next(stream)
+            except RuntimeError as error:
+                refused.append(str(error))
+
+        if isinstance(client, Client):
+            reader = threading.Thread(target=lambda: found.extend(chunk.text for chunk in stream))
+            reader.start()
+            while not found and stream.text != "a":
+                await anyio.sleep(0.001)
+            await anyio.sleep(0.02)  # until it waits for more
+            await anyio.to_thread.run_sync(second)
+            go_on.set()
+            reader.join(5)
+        else:
+
+            async def loop() -> None:
+                found.extend(await texts(stream))
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(loop)
+                while stream.text != "a":
+                    await anyio.sleep(0.001)
+                await anyio.sleep(0.02)
+                try:
+                    await anext(stream)
+                except RuntimeError as error:
+                    refused.append(str(error))
+                go_on.set()
+        await done(client.close())
+
+    assert "".join(found) == "a"
+    assert "one at a time" in refused[0]
 
 
 async def test_close(connect: Any) -> None:

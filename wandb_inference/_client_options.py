@@ -63,7 +63,10 @@ ELSEWHERE = {
         name: f"did you mean network=Network({name}=...)?"
         for name in ("verify", "cert", "proxy", "trust_env", "http2", "uds", "keepalive_expiry")
     },
-    "network": "clones share their connections: make another client for another network",
+    **{
+        name: f"clones share their connections: make another client for another {name}"
+        for name in ("network", "max_connections", "http_client")
+    },
 }
 
 
@@ -115,8 +118,13 @@ class Configured:
             raise TypeError(
                 f"a {type(self).__name__} with an http_client is not pickled: connections stay where they are"
             )
-        if any(name.lower() == "authorization" for name in self._settings.headers):
-            raise TypeError("a key among the default_headers is never pickled: give it as an importable api_key()")
+        from ._core.redaction import is_secret
+
+        for name in filter(is_secret, self._settings.headers):
+            raise TypeError(
+                f"the header {name!r} among the default_headers may be a secret, which is never pickled: "
+                "give a key as an importable api_key(), and other headers where the client is loaded"
+            )
         return _restored, (type(self), self._settings, self._transport.limit, self._transport.network)
 
     @classmethod

@@ -46,6 +46,7 @@ class Stream(Generic[T]):
         self._clocks = clocks
         self._state = state or StreamState(call, reply)
         self._body: Body | None = Body(reply, call.request, clocks)
+        self._reading = False
 
     @property
     def text(self) -> str:
@@ -84,6 +85,9 @@ class Stream(Generic[T]):
     def _read(self) -> bool:
         """Whether more has arrived; waits until it has, or the end has come."""
         state = self._state
+        if self._reading:
+            raise RuntimeError("this stream is being read by another thread: one at a time can")
+        self._reading = True
         try:
             # `close()` may come from another thread meanwhile.
             if (body := self._body) is not None and not state.done:
@@ -91,13 +95,19 @@ class Stream(Generic[T]):
                 if flow is not None:
                     body.close()
                     reply = self._transport.run(flow, self._call.key, self._clocks, self._call.journal)
+                    fresh = Body(reply, self._call.request, self._clocks)
+                    if self._body is not body:  # closed while it was tried again
+                        fresh.close()
+                        return False
                     state.restart(reply)
-                    self._body = body = Body(reply, self._call.request, self._clocks)
+                    self._body = body = fresh
                 state.take(body.read(state.had_data), self._clocks.elapsed)
                 return True
         except BaseException as error:
             self._close(error=error)
             raise
+        finally:
+            self._reading = False
         self._close(drain=True)
         return False
 
@@ -147,6 +157,8 @@ class AsyncStream(Generic[T]):
         self._state = state or StreamState(call, reply)
         self._body: AsyncBody | None = _transport.AsyncBody(reply, call.request, clocks)
         self._is_asyncio = self._body.is_asyncio
+        self._reading = False
+        self._left = False
 
     @property
     def text(self) -> str:
@@ -174,7 +186,14 @@ class AsyncStream(Generic[T]):
                 for chunk in self._state.arrived:
                     yield cast("T", chunk)
                 if not await self._read():
+                    if self._left:
+                        self._state.check_open()
                     return
+        except GeneratorExit:
+            # In a turn of asyncio's loop after the `break`: another loop over this stream may have begun meanwhile, and
+            # must not pass for a whole answer.
+            self._left = True
+            raise
         finally:
             await self.close()
 
@@ -188,6 +207,9 @@ class AsyncStream(Generic[T]):
     async def _read(self) -> bool:
         """Whether more has arrived; waits until it has, or the end has come."""
         state = self._state
+        if self._reading:
+            raise RuntimeError("this stream is being read by another task: one at a time can")
+        self._reading = True
         try:
             # `close()` may come from another task meanwhile.
             if (body := self._body) is not None and not state.done:
@@ -195,13 +217,19 @@ class AsyncStream(Generic[T]):
                 if flow is not None:
                     await body.close()
                     reply = await self._transport.run(flow, self._call.key, self._clocks, self._call.journal)
+                    fresh = _transport.AsyncBody(reply, self._call.request, self._clocks)
+                    if self._body is not body:  # closed while it was tried again
+                        await fresh.close()
+                        return False
                     state.restart(reply)
-                    self._body = body = _transport.AsyncBody(reply, self._call.request, self._clocks)
+                    self._body = body = fresh
                 state.take(await body.read(state.had_data), self._clocks.elapsed)
                 return True
         except BaseException as error:
             await self._close(error=error)
             raise
+        finally:
+            self._reading = False
         await self._close(drain=True)
         return False
 
