@@ -403,7 +403,8 @@ async def test_line(emulator: Emulator) -> None:
                 await anyio.sleep(0.001)
 
     assert order == sorted(order)
-    assert queued[0] == 0.0 < queued[1] < queued[2] < queued[5]
+    assert queued[0] == 0.0 < min(queued[1:])
+    assert queued[1] < queued[5]
     assert emulator.connections == 1
 
 

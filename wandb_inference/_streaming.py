@@ -101,7 +101,10 @@ class Stream(Generic[T]):
                         return False
                     state.restart(reply)
                     self._body = body = fresh
-                state.take(body.read(state.had_data), self._clocks.elapsed)
+                read = body.read(state.had_data)
+                if self._body is not body:  # closed meanwhile, which says nothing of the server
+                    return False
+                state.take(read, self._clocks.elapsed)
                 return True
         except BaseException as error:
             self._close(error=error)
@@ -223,7 +226,10 @@ class AsyncStream(Generic[T]):
                         return False
                     state.restart(reply)
                     self._body = body = fresh
-                state.take(await body.read(state.had_data), self._clocks.elapsed)
+                read = await body.read(state.had_data)
+                if self._body is not body:  # closed meanwhile, which says nothing of the server
+                    return False
+                state.take(read, self._clocks.elapsed)
                 return True
         except BaseException as error:
             await self._close(error=error)
