@@ -65,6 +65,7 @@ WRONG = [
     Wrong("name", ("names no team and no project", 'write "team/project/name"')),
     Wrong("team/project/name:", ("version is empty", 'write "team/project/name:v3"')),
     Wrong("team/project/name/v3", ("behind a colon", 'write "team/project/name:v3"')),
+    Wrong("team/project/name/versions", ("is no LoRA", 'Write "team/project/name".')),
     Wrong("team/project/name/v3/files", ('"team/project/name/v3/files" is no LoRA',)),
     Wrong("team/project/na me:v3", ("is no LoRA", 'Expected "team/project/name:version"')),
     Wrong("team//name:v3", ("is no LoRA",)),

@@ -74,6 +74,9 @@ def _meant(text: str) -> str | None:
         return f"It names no team and no project: write {quoted(f'team/project/{text}')}."
     if text.endswith(":"):
         return f"Its version is empty: write {quoted(f'{text}v3')}."
+    name, _, last = text.rpartition("/")
+    if last in _TABS and _PARTS.fullmatch(name):
+        return f"Write {quoted(name)}."
     if _PARTS.fullmatch(":".join(text.rsplit("/", 1))):
         return f"The version stands behind a colon: write {quoted(':'.join(text.rsplit('/', 1)))}."
     return None
