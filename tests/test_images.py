@@ -223,10 +223,28 @@ class TestPillow:
         assert opened(image(Image.open(io.BytesIO(drawn("BMP"))))).format == "PNG"
         assert opened(image(Image.open(io.BytesIO(drawn("TIFF", mode="CMYK"))))).mode == "RGB"
 
+    @pytest.mark.parametrize("size", [(3, 3), (1700, 10)])
+    def test_whole_numbers(self, size: tuple[int, int]) -> None:
+        """Numbers of 32 bits are written in 16: those beyond become the nearest."""
+        for value, becomes in ((70_000, 65_535), (300, 300), (-5, 0)):
+            assert opened(image(Image.new("I", size, value))).getpixel((0, 0)) == becomes
+
+    @pytest.mark.parametrize("size", [(3, 3), (1700, 10)])
+    def test_premultiplied(self, size: tuple[int, int]) -> None:
+        """Grey that was multiplied by its alpha becomes what it was."""
+        part = opened(image(Image.new("LA", size, (200, 255)).convert("La")))
+
+        assert (part.mode, part.getpixel((0, 0))) == ("LA", (200, 255))
+
+    def test_fractions(self) -> None:
+        """Fractions are no picture yet: the error says how they become one."""
+        with pytest.raises(InvalidRequestError, match=r'mode F.*picture\.convert\("L"\)\), or "RGB"'):
+            image(Image.new("F", (3, 3)))
+
     def test_none(self) -> None:
         """One that can't be written is an error."""
-        with pytest.raises(InvalidRequestError, match=r"the image fails in Pillow.*mode"):
-            image(Image.new("F", (3, 3)))
+        with pytest.raises(InvalidRequestError, match=r"the image fails in Pillow"):
+            image(Image.new("RGB", (0, 0)))
 
 
 class Wrong(NamedTuple):
@@ -284,6 +302,7 @@ WRONG = [
     Wrong("data:image/svg+xml,<svg/>", ("is not in base64", "data:image/png;base64,...")),
     Wrong("data:image/png;base64,aGVsbG8=", ("the image's data URL is no picture",)),
     Wrong("ftp://example.com/cat.png", ("ftp://example.com/cat.png", "http or https", "give its bytes")),
+    Wrong("ftp://user:secret@h/x.png", ("ftp://***@h/x.png", "http or https")),
     Wrong("file:///cat.png", ("file:///cat.png", "Give the path alone")),
     Wrong("https:///cat.png", ("https:///cat.png", "no host")),
     Wrong(7, ("type int", "a path, a URL, bytes")),
@@ -313,6 +332,7 @@ def test_mistakes(wrong: Wrong, tmp_path: Path) -> None:
     assert all(words in str(error) for words in wrong.says), str(error)
     shown = f"{error} {error!r} {error.errors}"
     assert ENCODED[:20] not in shown
+    assert "secret" not in shown
     assert len(shown) < 1500
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
 

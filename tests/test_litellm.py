@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from wandb_inference import Client, acompletion, completion
-from wandb_inference.exceptions import APIError
+from wandb_inference.exceptions import APIError, InvalidRequestError
 from wandb_inference.testing import Emulator, RecordedRequest, Reply
 
 KEY = "0123456789abcdef0123456789abcdef01234567"
@@ -151,6 +151,43 @@ async def test_async(emulator: Emulator) -> None:
     pieces = [chunk.choices[0].delta.content or "" async for chunk in stream]
 
     assert "".join(pieces) == whole.choices[0].message.content
+
+
+@pytest.mark.parametrize("name", ["stream", "final_only"])
+async def test_switches(emulator: Emulator, name: str) -> None:
+    """A switch that is neither true nor false is refused, as in a client's own call; `None` is false."""
+    settings: dict[str, Any] = {"api_key": KEY, "project": "wandb/inference-demo"}
+    model = "wandb/Llama-3.1-8B-Instruct"
+
+    for value in ("false", 0, 1):
+        wrong: Any = {name: value}
+        with pytest.raises(InvalidRequestError, match=f"{name} is {value!r}, expected True or False"):
+            completion(model, MESSAGES, **wrong, **settings)
+        with pytest.raises(InvalidRequestError, match=f"{name} is {value!r}, expected True or False"):
+            await acompletion(model, MESSAGES, **wrong, **settings)
+    assert emulator.requests == []
+    none: Any = {name: None}
+    assert completion(model, MESSAGES, **none, **settings).text
+    assert (await acompletion(model, MESSAGES, **none, **settings)).text
+
+
+@pytest.mark.parametrize(
+    ("params", "says"),
+    [
+        ({"response_format": dict}, "use client.chat.completions.parse(response_format=...), and read .parsed"),
+        ({"tools": [len]}, "Write tool(function), or use client.chat.completions.run_tools(...)"),
+        ({"thinking": {"type": "enabled", "budget_tokens": 9}}, "Write thinking=True."),
+        ({"thinking": {"type": "disabled"}}, "Write thinking=False."),
+    ],
+)
+def test_what_litellm_takes(emulator: Emulator, params: dict[str, Any], says: str) -> None:
+    """What LiteLLM takes in another form is refused with the one that works here."""
+    with pytest.raises(InvalidRequestError) as caught:
+        completion("wandb/Llama-3.1-8B-Instruct", MESSAGES, api_key=KEY, project="a/b", **params)
+
+    assert says in str(caught.value)
+    assert "extra_body" not in str(caught.value)
+    assert emulator.requests == []
 
 
 @pytest.mark.parametrize("base_url", ["https://api.inference.wandb.ai/v1", "https://api.inference.wandb.ai/v1/"])

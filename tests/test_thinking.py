@@ -77,6 +77,10 @@ async def test_models_that_take_an_effort(client: Any, emulator: Emulator) -> No
         await ask(client, model=EFFORT, thinking=False, reasoning_effort="minimal")
     assert switched(emulator) == {"reasoning_effort": "minimal"}
 
+    with pytest.warns(UserWarning, match="reasoning_effort='none'"):
+        await ask(client, model=EFFORT, thinking=False, chat_template_kwargs={"reasoning_effort": "none"})
+    assert switched(emulator) == {"chat_template_kwargs": {"reasoning_effort": "none"}}
+
     await ask(client, model=EFFORT, thinking=True)
     assert switched(emulator) == {}
 
@@ -123,6 +127,9 @@ async def test_it_merges(client: Any, emulator: Emulator) -> None:
 
     await ask(client, model=ON, thinking=True, chat_template_kwargs={"enable_thinking": True})
     assert switched(emulator) == {"chat_template_kwargs": {"enable_thinking": True}}
+
+    await ask(client, model=ON, thinking=True, chat_template_kwargs={"thinking": True})
+    assert switched(emulator) == {"chat_template_kwargs": {"thinking": True, "enable_thinking": True}}
     assert mine == {"language": "de"}
 
 
@@ -165,7 +172,8 @@ class Wrong(NamedTuple):
 WRONG = [
     Wrong({"thinking": "yes"}, ("thinking is 'yes'", "True or False")),
     Wrong({"thinking": 1}, ("thinking is 1", "True or False")),
-    Wrong({"thinking": {"type": "enabled", "budget_tokens": 9}}, ("True or False", "extra_body")),
+    Wrong({"thinking": {"type": "enabled", "budget_tokens": 9}}, ("True or False", "Write thinking=True.")),
+    Wrong({"thinking": {"type": "adaptive"}}, ("True or False", "extra_body")),
     Wrong(
         {"thinking": True, "chat_template_kwargs": {"enable_thinking": False}},
         ("thinking is True", "chat_template_kwargs.enable_thinking, which is False", "one of the two"),
@@ -176,6 +184,18 @@ WRONG = [
     ),
     Wrong({"thinking": False, "extra_body": {"chat_template_kwargs": 7}}, ("extra_body.chat_template_kwargs is 7",)),
     Wrong({"thinking": True, "reasoning_effort": "none"}, ("thinking is True", "reasoning_effort, which is 'none'")),
+    Wrong(
+        {"thinking": False, "chat_template_kwargs": {"thinking": True}},
+        ("thinking is False", "chat_template_kwargs.thinking, which is True"),
+    ),
+    Wrong(
+        {"thinking": False, "chat_template_kwargs": {"reasoning_effort": "high"}},
+        ("thinking is False", "chat_template_kwargs.reasoning_effort, which is 'high'"),
+    ),
+    Wrong(
+        {"thinking": True, "reasoning_effort": "high", "chat_template_kwargs": {"reasoning_effort": "none"}},
+        ("thinking is True", "chat_template_kwargs.reasoning_effort, which is 'none'"),
+    ),
     Wrong({"thinking": False, "reasoning_effort": "high"}, ("thinking is False", "which is 'high'")),
     Wrong({"enable_thinking": False}, ("enable_thinking", "did you mean 'thinking'?"), TypeError),
     Wrong({"keep_reasoning": "no"}, ("keep_reasoning is 'no'", "True or False")),

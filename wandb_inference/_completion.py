@@ -125,8 +125,10 @@ def completion(
     return Completions(settings, _transport(environment())).create(
         model=model,
         messages=messages,
-        stream=bool(stream),
-        final_only=cast("Literal[False]", bool(final_only)),  # both at once are refused there
+        stream=False if stream is None else stream,
+        final_only=cast(
+            "Literal[False]", False if final_only is None else final_only
+        ),  # both at once are refused there
         **params,
     )
 
@@ -202,8 +204,10 @@ async def acompletion(
     return await AsyncCompletions(settings, _async_transport(environment())).create(
         model=model,
         messages=messages,
-        stream=bool(stream),
-        final_only=cast("Literal[False]", bool(final_only)),  # both at once are refused there
+        stream=False if stream is None else stream,
+        final_only=cast(
+            "Literal[False]", False if final_only is None else final_only
+        ),  # both at once are refused there
         **params,
     )
 

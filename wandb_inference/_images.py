@@ -10,7 +10,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, cast
 
-from ._checks import quoted, without_data
+from ._checks import quoted, shown_url, without_data
 from ._core.pictures import HEAD, PictureError, kind_of, read_picture
 from .exceptions import InvalidRequestError, RequestProblem
 
@@ -33,9 +33,9 @@ _SOURCES: Final = "a path, a URL, bytes, a file opened for reading bytes, or a P
 _BASE64: Final = ("iVBORw0KGgo", "/9j/", "R0lGOD", "UklGR")
 
 # Modes of Pillow's that can be scaled as they are; the others, palettes above all, become RGB first.
-_SCALABLE: Final = ("L", "LA", "RGB", "RGBA", "CMYK", "I", "I;16", "I;16B", "F")
+_SCALABLE: Final = ("L", "LA", "RGB", "RGBA", "CMYK", "I", "I;16", "I;16B")
 _WRITABLE: Final = {
-    "png": ("L", "LA", "RGB", "RGBA", "I", "I;16", "I;16B", "F"),
+    "png": ("L", "LA", "RGB", "RGBA", "I;16", "I;16B"),
     "jpeg": ("L", "RGB"),
     "webp": ("RGB", "RGBA"),
 }
@@ -126,7 +126,7 @@ def _url(source: object) -> str | None:
     scheme, colon, rest = text.partition("://")
     if not colon or text[:5].lower() == "data:" or not re.fullmatch("[A-Za-z][A-Za-z0-9+.-]*", scheme):
         return None
-    name = quoted(text)
+    name = quoted(shown_url(text))
     if scheme.lower() not in ("http", "https"):
         hint = "Give the path alone." if scheme.lower() == "file" else "Fetch it, and give its bytes."
         raise _wrong("image", f"the image's address {name} is none that a server fetches", "http or https", hint)
@@ -138,6 +138,11 @@ def _url(source: object) -> str | None:
 def _picture(source: object, edge: int | None) -> tuple[str, bytes]:
     """Kind and bytes of a picture that is to be sent along."""
     if hasattr(source, "getexif") and hasattr(source, "mode"):
+        if cast("PillowImage", source).mode == "F":
+            hint = 'Scale its values to 0 to 255, and convert it: image(picture.convert("L")), or "RGB" for colours.'
+            raise _wrong(
+                "image", "the image is of mode F: fractions, which no picture format here holds", _EXPECTED, hint
+            )
         return _written(cast("Image.Image", source).copy, str(getattr(source, "format", None)), edge, "the image")
     name, data = _read(source)
     try:
@@ -236,6 +241,8 @@ def _written(opened: Callable[[], Image.Image], kind: str, edge: int | None, nam
     buffer = BytesIO()
     try:
         picture = opened()
+        if picture.mode == "La":
+            picture = picture.convert("LA")  # the only mode that Pillow makes of it
         profile = picture.info.get("icc_profile") if picture.mode != "CMYK" else None
         if _is_clear(picture) and wanted == "jpeg":
             wanted = "png"  # a JPEG can't be seen through
@@ -246,7 +253,8 @@ def _written(opened: Callable[[], Image.Image], kind: str, edge: int | None, nam
             picture.thumbnail((edge, edge), Image.Resampling.LANCZOS)
         upright = ImageOps.exif_transpose(picture)
         if upright.mode not in _WRITABLE[wanted]:
-            upright = _plain(upright)
+            # A PNG has 16 bits at most: larger numbers become the largest.
+            upright = upright.convert("I;16") if upright.mode == "I" else _plain(upright)
         upright.save(buffer, wanted, quality=QUALITY, icc_profile=profile)
     except Exception as error:  # each of its decoders has errors of its own, and a bomb another
         raise _refused(name, f"fails in Pillow: {without_data(str(error))}") from error

@@ -282,6 +282,22 @@ def test_context_window():
         Emulator(context_window=0)
 
 
+def test_tools_take_room():
+    """Tools are a part of the prompt: a window is full with them that is not without them."""
+    emulator = Emulator(context_window=60)
+    tools = [{"type": "function", "function": {"name": "look_up", "description": "Looks up a word. " * 20}}]
+
+    assert ask(emulator).status_code == 200
+    refused = ask(emulator, tools=tools)
+    assert refused.status_code == 400
+    assert refused.json()["error"]["code"] == "context_length_exceeded"
+
+    emulator = Emulator()
+    prompt = ask(emulator, tools=tools).json()["usage"]["prompt_tokens"]
+    assert ask(Emulator(context_window=prompt), tools=tools).status_code == 200
+    assert message(ask(Emulator(context_window=prompt - 1), tools=tools)).startswith(f"{prompt} tokens of prompt")
+
+
 def test_too_many_at_once():
     """Beyond the limit of one model and project the answer is the service's 429, until a place is free."""
     emulator = Emulator(concurrency_limit=1)

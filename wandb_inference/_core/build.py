@@ -187,7 +187,8 @@ def _tool(place: int, item: Any) -> object:
     if hasattr(item, "as_param"):
         return item.as_param()
     if callable(item):
-        raise invalid(f"tools[{place}]", item, "a mapping or a tool", "Write tool(function), or use run_tools().")
+        hint = "Write tool(function), or use client.chat.completions.run_tools(...), which calls it."
+        raise invalid(f"tools[{place}]", item, "a mapping or a tool", hint)
     return item
 
 

@@ -16,6 +16,9 @@ SWITCHES: Final = frozenset({"keep_reasoning", "thinking"})
 _LITTLE: Final = ("none", "minimal", "low")
 """Efforts that go with `thinking=False`; the last is the least that gpt-oss knows, by OpenAI's card of it."""
 
+_OWN: Final = ("enable_thinking", "thinking")
+"""Arguments of chat templates that turn thinking on or off: most have the first, DeepSeek's the second."""
+
 _FIELDS: Final = ("reasoning", "reasoning_content")
 
 
@@ -35,26 +38,39 @@ def switch_thinking(body: dict[str, Any], wanted: object, model: str, notices: N
         InvalidRequestError: Neither true nor false, or other fields of the body say the opposite.
     """
     if not isinstance(wanted, bool):
-        raise invalid("thinking", wanted, "True or False", "A server's own field of that name goes into extra_body.")
+        raise invalid("thinking", wanted, "True or False", _meant(wanted))
     given: object = body.get("chat_template_kwargs")
     if given is not None and not isinstance(given, Mapping):
         raise invalid("extra_body.chat_template_kwargs", given, "a mapping")
     arguments = cast("Mapping[str, object]", given or {})
-    own, effort = arguments.get("enable_thinking"), cast("object", body.get("reasoning_effort"))
-    if own is not None and own != wanted:
-        raise _opposite(wanted, "chat_template_kwargs.enable_thinking", own)
-    if effort is not None and (effort == "none" if wanted else effort not in _LITTLE):
-        raise _opposite(wanted, "reasoning_effort", effort)
+    for name in _OWN:
+        own = arguments.get(name)
+        if own is not None and own != wanted:
+            raise _opposite(wanted, f"chat_template_kwargs.{name}", own)
+    effort = None
+    for where, fields in (("chat_template_kwargs.", arguments), ("", body)):
+        asked = cast("object", fields.get("reasoning_effort"))
+        if asked is not None and (asked == "none" if wanted else asked not in _LITTLE):
+            raise _opposite(wanted, f"{where}reasoning_effort", asked)
+        effort = effort if asked is None else asked
     info = known(model) or ModelInfo(model, reasoning="on")
     if not info.effort:
         body["chat_template_kwargs"] = {**arguments, "enable_thinking": wanted}
     elif not wanted and effort is None:
-        body["reasoning_effort"] = _LITTLE[-1]
+        body["reasoning_effort"] = effort = _LITTLE[-1]
     if info.reasoning == "always" and not wanted:
-        least = f" It is asked to think little: reasoning_effort={body['reasoning_effort']!r}." if info.effort else ""
+        least = f" It is asked to think little: reasoning_effort={effort!r}." if info.effort else ""
         notices.once(f"{info.id} always thinks: thinking=False can't stop it (table of {TABLE_DATE}).{least}")
     elif info.reasoning == "none" and info.lifecycle != "retired" and wanted:
         notices.once(f"{info.id} does not think: thinking=True changes nothing (table of {TABLE_DATE}).")
+
+
+def _meant(wanted: object) -> str:
+    """What to write in place of a value that is no switch: Anthropic's mapping, which LiteLLM takes too, means one."""
+    kind = cast("Mapping[str, object]", wanted).get("type") if isinstance(wanted, Mapping) else None
+    if kind in ("enabled", "disabled"):
+        return f"Write thinking={kind == 'enabled'}."
+    return "A server's own field of that name goes into extra_body."
 
 
 def _opposite(wanted: bool, where: str, value: object) -> InvalidRequestError:

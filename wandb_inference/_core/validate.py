@@ -75,7 +75,7 @@ def check_form(form: Any) -> None:
             "response_format",
             form,
             "a mapping, such as {'type': 'json_object'}",
-            "For an answer of a type use parse(response_format=...), and read .parsed.",
+            "For an answer of a type use client.chat.completions.parse(response_format=...), and read .parsed.",
         )
 
 

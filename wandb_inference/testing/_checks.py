@@ -102,7 +102,8 @@ def _tool_choice(request: dict[str, object]) -> Plan | None:
 
 def _length(request: dict[str, object], settings: Settings) -> Plan | None:
     window = settings.window(as_str(request["model"]))
-    prompt = len(prompt_tokens([as_dict(message) for message in as_list(request["messages"])], []))
+    messages = [as_dict(message) for message in as_list(request["messages"])]
+    prompt = len(prompt_tokens(messages, as_list(request.get("tools"))))
     wanted = as_int(request.get("max_completion_tokens"), 0) or as_int(request.get("max_tokens"), 0)
     if window is None or prompt + wanted <= window:
         return None
