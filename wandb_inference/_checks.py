@@ -37,6 +37,10 @@ _DATA_URL: Final = re.compile(r"""(data:[\w/+.;=-]*,)[^\s'"\\]+""")
 _KEY_SHAPE: Final = re.compile(r"wandb_v\d+_[\w-]+|(?:[\w-]+-)?[0-9a-fA-F]{40}|eyJ[\w-]*\.[\w-]+\.[\w-]*")
 
 
+SHORTEST_KEY: Final = 16
+"""Characters. What is shorter is a stand-in, and may be a word of an answer or a prompt."""
+
+
 class Key(str):
     """A key, which debuggers and reporters of errors that show variables by their `repr` don't show."""
 

@@ -46,7 +46,7 @@ class Quirks:
 class Journal:
     """The attempts of one call, and what is left to it."""
 
-    __slots__ = ("error", "jitter", "policy", "records", "refusals", "request", "retries", "watch")
+    __slots__ = ("error", "jitter", "key", "policy", "records", "refusals", "request", "retries", "watch")
 
     def __init__(self, policy: RetryPolicy, jitter: Callable[[], float] = random) -> None:
         self.policy = policy
@@ -57,6 +57,8 @@ class Journal:
         """Refusals that were no retries."""
         self.request: Request | None = None
         """What was sent last."""
+        self.key: str | None = None
+        """The client's key, where it is a text: what is kept of the request is kept without it."""
         self.error: APIError | None = None
         """How the last attempt failed, for the hooks."""
         self.watch: Watch | None = None
@@ -100,7 +102,7 @@ class Journal:
         if self.request is not None:
             from .redaction import sent_request  # which only errors need
 
-            vars(error)["_sent"] = sent_request(self.request)
+            vars(error)["_sent"] = sent_request(self.request, self.key)
         return error
 
     def broke(self, error: E) -> E:

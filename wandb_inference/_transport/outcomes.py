@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
-from .._checks import shown_url
+from .._checks import SHORTEST_KEY, shown_url
 from .._core.wire import Failure, Reply, Request, default_port, origin
 from ..exceptions import ConfigurationError
 from .clocks import ClockError, Clocks
@@ -41,10 +41,6 @@ class NotSentError(Exception):
 
 ERRORS: tuple[type[Exception], ...] = (ClockError, NotSentError, ProtocolError, DecodingError, OSError)
 """How an exchange can fail."""
-
-
-_SHORTEST_KEY = 16
-"""Characters. What is shorter is a stand-in, and may be a word of the answer."""
 
 
 class Target(NamedTuple):
@@ -106,7 +102,7 @@ def joined(headers: Iterator[tuple[str, str]] | list[tuple[str, str]]) -> dict[s
 
 def without_key(answer: Answer, body: bytes, key: str | None) -> tuple[Answer, bytes]:
     """Head and body without the key, which some servers repeat in their refusals: it would end up in an error."""
-    if key is None or len(key) < _SHORTEST_KEY:
+    if key is None or len(key) < SHORTEST_KEY:
         return answer, body
     body = body.replace(key.encode(), b"***")
     if any(key in value for value in answer.headers.values()):
@@ -116,7 +112,7 @@ def without_key(answer: Answer, body: bytes, key: str | None) -> tuple[Answer, b
 
 def hiding(key: str | None) -> Callable[[bytes], bytes] | None:
     """What takes the key out of a server's words; `None` where there is none, or one too short to be told from them."""
-    if key is None or len(key) < _SHORTEST_KEY:
+    if key is None or len(key) < SHORTEST_KEY:
         return None
 
     def hide(data: bytes) -> bytes:
