@@ -282,18 +282,20 @@ def means_quota(body: ErrorBody) -> bool:
 def connection_error(failure: Failure, request: Request) -> APIError:
     """The exception for no answer."""
     error: APIError
+    address = request.address if failure.uds is None else f"the Unix socket {failure.uds!r} (network.uds)"
     if failure.clock is not None:
         seconds = getattr(request.timeouts, "read" if failure.clock == "write" else failure.clock)
         # Without a limit of ours it was the operating system's.
         limit = "the system's limit" if seconds is None else f"{seconds:g} seconds"
         error = APITimeoutError(
-            hints.TIMED_OUT[failure.clock].format(limit=limit, address=request.address),
+            hints.TIMED_OUT[failure.clock].format(limit=limit, address=address),
             clock=failure.clock,
             hint=hints.for_clock(failure.clock),
         )
     else:
         error = APIConnectionError(
-            f"{request.address}: {failure.reason}", hint=hints.for_failure(failure.reason, request.context)
+            f"{address}: {failure.reason}",
+            hint=hints.for_failure(failure.reason, request.context, is_own_proxy=failure.is_own_proxy, uds=failure.uds),
         )
     error.__cause__ = failure.cause
     return error

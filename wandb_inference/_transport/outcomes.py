@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from .._checks import SHORTEST_KEY, shown_url
 from .._core.wire import Failure, Reply, Request, default_port, origin
+from .._network import DEFAULT, Network
 from ..exceptions import ConfigurationError
 from .clocks import ClockError, Clocks
 from .decoding import DecodingError
@@ -158,7 +159,12 @@ def reply(
 
 
 def failure(
-    error: Exception, began: float, clocks: Clocks, answer: Answer | None = None, answered: float = 0.0
+    error: Exception,
+    began: float,
+    clocks: Clocks,
+    answer: Answer | None = None,
+    answered: float = 0.0,
+    network: Network = DEFAULT,
 ) -> Failure:
     """No answer, in the core's terms.
 
@@ -168,6 +174,7 @@ def failure(
         clocks: The call's.
         answer: The answer's head, where it had come.
         answered: When it had.
+        network: How connections are made.
     """
     clock = None
     cause: BaseException = error
@@ -194,6 +201,8 @@ def failure(
         elapsed=clocks.elapsed,
         queued=clocks.queued,
         answer=None if answer is None else reply(answer, b"", None, began, answered, clocks),
+        is_own_proxy=network.proxy is not None,
+        uds=None if network.uds is None else str(network.uds),
     )
 
 
