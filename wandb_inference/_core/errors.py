@@ -189,14 +189,26 @@ def _short(text: str, limit: int = 500) -> str:
     return text if len(text) <= limit else f"{text[:limit]}..."
 
 
-def status_error(reply: Reply, request: Request) -> APIStatusError:
-    """The exception for an answer with an error status."""
+def status_error(reply: Reply, request: Request, redirects: int = 0) -> APIStatusError:
+    """The exception for an answer with an error status.
+
+    Args:
+        reply: The answer.
+        request: What it answers.
+        redirects: How many had been followed, where that were too many to follow this one.
+    """
     body = read_body(reply.body, reply.headers.get("content-type", ""))
-    if 300 <= reply.status < 400:
+    if redirects:
+        body = body._replace(
+            message=f"redirected more than {redirects} times, now to {_short(reply.headers['location'])}"
+        )
+    elif reply.status == 304:
+        body = body._replace(message="Not Modified was not asked for")
+    elif 300 <= reply.status < 400:
         body = body._replace(message=f"redirected to {_short(reply.headers.get('location', 'nowhere'))}")
     elif not body.message:
         body = body._replace(message="no message")
-    return _build(
+    error = _build(
         reply.status,
         body,
         request.context,
@@ -205,6 +217,9 @@ def status_error(reply: Reply, request: Request) -> APIStatusError:
         wait=retry_after(reply.headers, reply.now),
         size=len(request.body or b""),
     )
+    if redirects:
+        error.hint = f"The server leads in a circle: give another base_url in place of {request.context.base_url!r}."
+    return error
 
 
 def stream_error(

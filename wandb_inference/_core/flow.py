@@ -150,18 +150,20 @@ def request_flow(request: Request, journal: Journal, broken: Broken | None = Non
     while True:
         journal.request = request
         outcome = yield Attempt(request, wait)
+        is_loop = False
         if isinstance(outcome, Reply):
             if outcome.status < 300:
                 journal.records.append(_record(outcome, wait))
                 return outcome
             target = redirect_target(request.url, outcome)
-            if target is not None and redirects < MAX_REDIRECTS:
+            is_loop = target is not None and redirects == MAX_REDIRECTS
+            if target is not None and not is_loop:
                 redirects += 1
                 request = request._replace(url=target)
                 wait = 0.0
                 continue
         wait = journal.failed(
-            _error(outcome, request),
+            _error(outcome, request, redirects if is_loop else 0),
             _record(outcome, wait),
             elapsed=outcome.elapsed,
             deadline=deadline,
@@ -178,8 +180,11 @@ def _record(outcome: Outcome, wait: float) -> AttemptRecord:
     return AttemptRecord(status, None, outcome.sent, wait, outcome.seconds, request_id)
 
 
-def _error(outcome: Outcome, request: Request) -> APIError:
-    error = status_error(outcome, request) if isinstance(outcome, Reply) else connection_error(outcome, request)
+def _error(outcome: Outcome, request: Request, redirects: int) -> APIError:
+    if isinstance(outcome, Reply):
+        error: APIError = status_error(outcome, request, redirects)
+    else:
+        error = connection_error(outcome, request)
     error.meta = meta_from(outcome, (), total=outcome.elapsed)
     return error
 

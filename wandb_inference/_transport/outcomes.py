@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import socket
 import ssl
 import time
@@ -232,7 +233,8 @@ def why(error: BaseException) -> str:
             return "connection refused"
         if isinstance(link, (ConnectionResetError, BrokenPipeError)):
             return "connection reset by the server"
-    text = " ".join(str(error).split())
+    # h11 quotes a line as the object it has it in.
+    text = re.sub(r"bytearray\(b(.*)\)", r"\1", " ".join(str(error).split()))
     # httpx's errors have their cause in words alone, where it was no single one.
     if "[Errno -" in text or "getaddrinfo" in text:
         return f"its name can't be resolved ({text})"
