@@ -25,6 +25,12 @@ def complaint(check, *args):
     return str(caught.value)
 
 
+def test_a_callable_that_returns_nothing():
+    """The advice about an empty key is about the callable it came from."""
+    assert "callable" in complaint(check_key, "", "api_key()")
+    assert "WANDB_API_KEY" not in complaint(check_key, "", "api_key()")
+
+
 @pytest.mark.parametrize("key", ["k", OLD_KEY, NEW_KEY, f"local-{OLD_KEY}", "a.b-c_d~+/=", "bearerless"])
 def test_key_of_any_length_passes(key):
     """A key is taken as it is, whatever its length."""
@@ -192,6 +198,7 @@ def test_base_url_passes(url, expected):
         ("https://user:word@my.host/v1", "has a user name", "The key is api_key"),
         ("https://my..host/v1", "has a host that is no name", DEFAULT_BASE_URL),
         ("https://my.host:port/v1", "has a port that is no number", DEFAULT_BASE_URL),
+        ("https://my.host:0/v1", "has a port that is no number from 1 to 65535", DEFAULT_BASE_URL),
         ("https://my.host:70000/v1", "has a port that is no number", DEFAULT_BASE_URL),
         ("https://[::1/v1", "can't be read", DEFAULT_BASE_URL),
         ("https://my host/v1", "holds a space", DEFAULT_BASE_URL),

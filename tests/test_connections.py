@@ -320,6 +320,13 @@ async def test_no_http_client(kind: Any, wrong: object) -> None:
         kind(**settings("http://a.invalid/v1", http_client=wrong))
 
 
+async def test_a_class(kind: Any) -> None:
+    """The class of an HTTP client is none yet."""
+    cls = httpx.Client if kind is Client else httpx.AsyncClient
+    with pytest.raises(ConfigurationError, match=rf"is the class {cls.__name__}.*httpx\.{cls.__name__}\(\)"):
+        kind(**settings("http://a.invalid/v1", http_client=cls))
+
+
 # --- Closing from elsewhere ------------------------------------------------------------------------------------------
 
 

@@ -35,12 +35,12 @@ VARIABLES = {
 class Ran:
     """What the stand-in was told: its arguments, and its standard input."""
 
-    def __init__(self, text: str, tmp_path: Path) -> None:
+    def __init__(self, text: str, tmp_path: Path, variables: dict[str, str] = VARIABLES) -> None:
         stand_in, script = tmp_path / "curl", tmp_path / "script"
         stand_in.write_text("""#!/bin/sh\nprintf '%s\\0' "$@" > arguments\ncat > input\n""")
         stand_in.chmod(0o755)
         script.write_text(text)
-        environment = {**VARIABLES, "PATH": f"{tmp_path}:/usr/bin:/bin"}
+        environment = {**variables, "PATH": f"{tmp_path}:/usr/bin:/bin"}
         subprocess.run(["sh", script], cwd=tmp_path, env=environment, check=True, stdin=subprocess.DEVNULL, timeout=30)
         self.arguments = (tmp_path / "arguments").read_bytes().decode().split("\0")[:-1]
         self.input = (tmp_path / "input").read_bytes().decode()

@@ -6,11 +6,13 @@ import pickle
 import reprlib
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import KEY, ask, done, each
 from raw_server import RawServer, answering, chunked, head, sending, whole
+from test_curl import Ran
 
 from wandb_inference import APIError
 from wandb_inference._checks import Key, check_key
@@ -18,6 +20,7 @@ from wandb_inference._transport.outcomes import Wire, hiding
 from wandb_inference.types import AttemptEvent, DoneEvent, SendEvent
 
 LONG_KEY = f"wandb_v1_{KEY}_{KEY}"
+OTHER_KEY = f"mine_{LONG_KEY[::-1]}"
 ECHO = b"bad key " + LONG_KEY.encode()
 CHUNK = b'data: {"choices": [{"index": 0, "delta": {"content": "Hel"}}]}\n\n'
 SSE = head(200, "Transfer-Encoding: chunked", f"X-Echo: {LONG_KEY}", kind="text/event-stream")
@@ -71,6 +74,54 @@ async def test_echoes(connect: Any, script: Any, streamed: bool) -> None:
     assert KEY.encode() not in pickle.dumps(error)
     assert {type(event) for event in events} == {SendEvent, AttemptEvent, DoneEvent}
     assert KEY not in repr(events)
+
+
+@pytest.mark.parametrize("filling", [0, 150_000], ids=["argument", "input"])
+@pytest.mark.parametrize("header", [None, f"Bearer {OTHER_KEY}"], ids=["key", "own header"])
+async def test_elsewhere(connect: Any, tmp_path: Path, header: str | None, filling: int) -> None:
+    """A key in another header, in the query or the body is in no error and no event, and a shell puts it back."""
+    events: list[Any] = []
+    key = OTHER_KEY if header else LONG_KEY
+    text = "$HOME `id` \\ it's" + "x" * filling
+    with RawServer(answering(whole(b"{}", 400))) as server:
+        client = connect(server, api_key=LONG_KEY, before_send=events.append)
+        with pytest.raises(APIError) as caught:
+            await ask(
+                client,
+                extra_headers={"x-mine": f"<{key}>", "x-api": LONG_KEY} | ({"authorization": header} if header else {}),
+                extra_query={"k": key, "a": 1},
+                extra_body={"api_key": key, "text": text},
+            )
+        await done(client.close())
+        body = server.requests[0].partition(b"\r\n\r\n")[2].decode()
+    command = caught.value.as_curl() or ""
+    told = f"{events[0]} {events[0].body}"
+
+    assert key in body
+    for secret in (LONG_KEY, OTHER_KEY):
+        assert secret not in command + told
+        assert secret.encode() not in pickle.dumps(caught.value)
+    assert events[0].body.decode() == body.replace(key, "***")
+    assert (events[0].headers["x-mine"], events[0].headers["x-api"]) == ("<***>", "***")
+    assert events[0].url.endswith("?k=***&a=1")
+    ran = Ran(command, tmp_path, {"WANDB_API_KEY": key})
+    assert ran.input.removesuffix("\n") + "".join(ran.after("--data-raw")) == body
+    assert f"x-mine: <{key}>" in ran.after("-H")
+    assert f"{server.base_url}/chat/completions?k={key}&a=1" in ran.arguments
+
+
+async def test_written_in_other_ways(connect: Any) -> None:
+    """A key is found as a query and JSON write it, and a short one stays where it may be a word."""
+    key = 'a"b+c/d' * 4
+    events: list[Any] = []
+    with RawServer(answering(whole(b"{}", 400))) as server:
+        for given in (key, "short"):
+            client = connect(server, api_key=given, before_send=events.append)
+            with pytest.raises(APIError) as caught:
+                await ask(client, extra_query={"k": given}, extra_body={"k": given})
+            await done(client.close())
+            told = f"{events[-1]} {events[-1].body} {caught.value.as_curl()}"
+            assert ("a%22b" in told, "b+c" in told, "short" in told) == (False, False, given == "short")
 
 
 def frames(error: BaseException | None) -> Iterator[dict[str, Any]]:

@@ -37,6 +37,10 @@ _DATA_URL: Final = re.compile(r"""(data:[\w/+.;=-]*,)[^\s'"\\]+""")
 _KEY_SHAPE: Final = re.compile(r"wandb_v\d+_[\w-]+|(?:[\w-]+-)?[0-9a-fA-F]{40}|eyJ[\w-]*\.[\w-]+\.[\w-]*")
 
 
+SHORTEST_KEY: Final = 16
+"""Characters. What is shorter is a stand-in, and may be a word of an answer or a prompt."""
+
+
 class Key(str):
     """A key, which debuggers and reporters of errors that show variables by their `repr` don't show."""
 
@@ -76,10 +80,10 @@ def check_key(value: object, source: str) -> Key:
         raise ConfigurationError(f"api_key is of type {type(value).__name__}, not str ({source})", hint=hint)
     key = value.strip()
     if not key:
-        raise ConfigurationError(
-            f"api_key is empty ({source})",
-            hint="Leave it out to have it looked up in WANDB_API_KEY, netrc and the W&B settings files.",
-        )
+        hint = "Leave it out to have it looked up in WANDB_API_KEY, netrc and the W&B settings files."
+        if source == "api_key()":
+            hint = "The callable given as api_key must return the key: nothing else is looked up in its place."
+        raise ConfigurationError(f"api_key is empty ({source})", hint=hint)
     if re.match(r"bearer(?:[\s:]|$)", key, re.IGNORECASE):
         raise ConfigurationError(f'api_key begins with "Bearer" ({source})', hint="Give the key alone, without it.")
     if key[0] in "\"'" and key[-1] == key[0]:
@@ -152,10 +156,12 @@ def check_base_url(value: object, source: str) -> str:
     problem = "can't be read"
     try:
         parts = urlsplit(url)
-        problem = "has a port that is no number from 0 to 65535"
-        _ = parts.port  # reading it is the check
+        problem = "has a port that is no number from 1 to 65535"
+        port = parts.port  # reading it is the check
     except ValueError:
         raise ConfigurationError(f"{what} {problem}", hint=the_right_one) from None
+    if port == 0:
+        raise ConfigurationError(f"{what} {problem}", hint=the_right_one)
     if parts.scheme not in ("http", "https"):
         raise ConfigurationError(f"{what} has a scheme other than http and https", hint=the_right_one)
     if not parts.hostname:

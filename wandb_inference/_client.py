@@ -287,6 +287,7 @@ def _synchronous(http_client: Any) -> Any:
         raise ConfigurationError(
             f"http_client is of type {type(http_client).__name__}", hint="Client takes an httpx.Client."
         )
+    _check_instance(http_client)
     return http_client
 
 
@@ -296,4 +297,11 @@ def _asynchronous(http_client: Any) -> Any:
         raise ConfigurationError(
             f"http_client is of type {type(http_client).__name__}", hint="AsyncClient takes an httpx.AsyncClient."
         )
+    _check_instance(http_client)
     return http_client
+
+
+def _check_instance(http_client: object) -> None:
+    if isinstance(http_client, type):
+        name = http_client.__name__
+        raise ConfigurationError(f"http_client is the class {name}", hint=f"Make one: http_client=httpx.{name}().")

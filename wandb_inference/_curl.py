@@ -25,8 +25,8 @@ class SentRequest(NamedTuple):
     url: Word
     headers: tuple[tuple[str, Word], ...]
     """Names and values."""
-    body: bytes | None
-    """JSON, and so in UTF-8 and without a line break."""
+    body: tuple[bytes, ...] | None
+    """JSON, and so in UTF-8 and without a line break; between two parts stood the key."""
     stream: bool
 
     def __repr__(self) -> str:
@@ -47,12 +47,17 @@ def command(sent: SentRequest) -> str:
     lines += [f"-H '{name}:'" for name in _OF_CURL if name not in names and (name != "content-type" or sent.body)]
     end = ""
     if sent.body is not None:
-        body = sent.body.decode()
-        if len(sent.body) <= _MAX_ARGUMENT:
-            lines.append(f"--data-raw {_quoted((body,))}")
-        else:
+        parts = [part.decode() for part in sent.body]
+        if sum(map(len, sent.body)) <= _MAX_ARGUMENT:
+            word = [part for literal in parts for part in ("WANDB_API_KEY", literal)][1:]
+            lines.append(f"--data-raw {_quoted(tuple(word))}")
+        elif len(parts) == 1:
             lines.append("--data-binary @- <<'JSON'")
-            end = f"\n{body}\nJSON"
+            end = f"\n{parts[0]}\nJSON"
+        else:  # without quotes around its end's name the shell fills in what is in the text
+            lines.append("--data-binary @- <<JSON")
+            end = "${WANDB_API_KEY}".join(re.sub(r"[\\$`]", r"\\\g<0>", part) for part in parts)
+            end = f"\n{end}\nJSON"
     return " \\\n  ".join(lines) + end
 
 

@@ -434,9 +434,15 @@ class TestRedirects:
 
     def test_to_nowhere(self):
         """Without an address there is none to give."""
-        error = error_of(304)
+        error = error_of(302)
 
         assert (error.message, error.hint) == ("redirected to nowhere", None)
+
+    def test_not_modified(self):
+        """The answer to a condition that was not set leads nowhere."""
+        error = error_of(304)
+
+        assert (error.message, error.hint) == ("Not Modified was not asked for", None)
 
 
 STREAMED = [

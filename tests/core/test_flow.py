@@ -206,7 +206,8 @@ class TestRedirects:
         attempts, error = drive(request_flow(request(), journal()), *loop)
 
         assert len(attempts) == MAX_REDIRECTS + 1
-        assert error.message == f"redirected to {URL}"
+        assert error.message == f"redirected more than 5 times, now to {URL}"
+        assert "leads in a circle" in error.hint
 
     def test_retry_goes_to_the_new_address(self):
         """What fails behind a redirect is tried again there."""

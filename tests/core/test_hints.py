@@ -49,6 +49,28 @@ def test_failures(reason, expected):
     assert hints.for_failure(reason, Context(V1)) == expected
 
 
+@pytest.mark.parametrize("why", ["connection refused", "its name can't be resolved (unknown)", "407"])
+def test_proxies(why):
+    """Whatever a proxy fails by, the advice is about the proxy, where it came from."""
+    reason = f"through the proxy http://p: {why}"
+
+    assert "HTTPS_PROXY" in hints.for_failure(reason, Context(V1))
+    assert hints.for_failure(reason, Context(V1), is_own_proxy=True) == "Check network=Network(proxy=...)."
+
+
+@pytest.mark.parametrize(
+    ("reason", "word"),
+    [
+        ("connection refused", "network=Network(uds=...)"),
+        ("[Errno 2] No such file or directory", "network=Network(uds=...)"),
+        ("its certificate does not hold: expired", "SSL_CERT_FILE"),
+    ],
+)
+def test_unix_sockets(reason, word):
+    """Where nothing listens on a Unix socket, its path is to be checked, and no base URL."""
+    assert word in hints.for_failure(reason, Context(V1), uds="/a")
+
+
 @pytest.mark.parametrize(
     ("model", "expected"),
     [

@@ -106,7 +106,7 @@ ODD = [
 ]
 
 WRONG = [
-    Case("not HTTP", sent(lambda good: b"SSH-2.0-OpenSSH\r\n\r\n"), says="illegal status line"),
+    Case("not HTTP", sent(lambda good: b"SSH-2.0-OpenSSH\r\n\r\n"), says="illegal status line: 'SSH-2.0-OpenSSH'"),
     Case("another version", sent(lambda good: good.whole(start="HTTP/2 200 OK")), says="illegal status line"),
     Case("a status of letters", sent(lambda good: good.whole(start="HTTP/1.1 two OK")), says="illegal status line"),
     Case("a status of two digits", sent(lambda good: good.whole(start="HTTP/1.1 20 OK")), says="illegal status line"),

@@ -115,7 +115,7 @@ async def test_redirect_to_another_origin(connect: Any, status: int, location: s
         got = await outcome(client, "call")
         await done(client.close())
 
-    check(got, APIStatusError, "redirected to")
+    check(got, APIStatusError, "redirected (to|more than 5 times)")
     assert got.status_code == status
     assert "base_url" in got.hint
     assert other.connections == 0
@@ -138,7 +138,7 @@ async def test_redirects_without_end(dial: Any, raw: Any) -> None:
         got = await outcome(client, "call")
         await done(client.close())
 
-    check(got, APIStatusError, "307: redirected to")
+    check(got, APIStatusError, "307: redirected more than 5 times")
     assert len(server.requests) == 6
 
 

@@ -329,8 +329,9 @@ async def test_proxy_that_is_refused(connect: Any) -> None:
     client = connect("http://somewhere.invalid/v1", network=Network(proxy="socks5://user:hush@127.0.0.1:9"))
     with pytest.raises(
         APIConnectionError, match=r"through the proxy socks5://\*\*\*@127\.0\.0\.1:9: connection refused"
-    ):
+    ) as caught:
         await ask(client)
+    assert caught.value.hint == "Check network=Network(proxy=...)."
     await done(client.close())
 
 
@@ -417,12 +418,14 @@ async def test_unix_socket(connect: Any, tmp_path: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # httpcore does not close its socket
 async def test_unix_socket_that_is_not_there(connect: Any, tmp_path: Path) -> None:
-    """A Unix socket that is not there is a connection that failed."""
+    """A Unix socket that is not there is a connection that failed; its path is named, and no address."""
     client = connect("http://localhost/v1", network=Network(uds=tmp_path / "a"))
     with pytest.raises(APIConnectionError, match="No such file") as caught:
         await ask(client)
     await done(client.close())
     assert caught.value.attempts[0].outcome == "not_sent"
+    assert f"the Unix socket {str(tmp_path / 'a')!r} (network.uds)" in str(caught.value)
+    assert "localhost" not in str(caught.value)
     del caught
     gc.collect()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 from urllib.parse import quote, urlencode
 
 from .._checks import shown_url
@@ -22,9 +22,6 @@ from .settings import Settings, checked_headers
 from .thinking import SWITCHES, history, switch_thinking
 from .validate import check_form, check_request, invalid, message_list, to_json
 from .wire import Context, Request
-
-if TYPE_CHECKING:
-    pass
 
 OPTIONS = frozenset(RequestOptions.__annotations__)
 _BESIDE = OPTIONS | SWITCHES
@@ -227,8 +224,10 @@ def build_get(
 
 def _journal(settings: Settings, params: Mapping[str, Any], model: str | None) -> Journal:
     journal = Journal(_policy(settings, params))
+    key = settings.config.api_key
+    journal.key = key if isinstance(key, str) else None
     if settings.hooks is not None:
-        journal.watch = settings.hooks.watch(model, journal.records)
+        journal.watch = settings.hooks.watch(model, journal.records, journal.key)
     return journal
 
 

@@ -189,14 +189,26 @@ def _short(text: str, limit: int = 500) -> str:
     return text if len(text) <= limit else f"{text[:limit]}..."
 
 
-def status_error(reply: Reply, request: Request) -> APIStatusError:
-    """The exception for an answer with an error status."""
+def status_error(reply: Reply, request: Request, redirects: int = 0) -> APIStatusError:
+    """The exception for an answer with an error status.
+
+    Args:
+        reply: The answer.
+        request: What it answers.
+        redirects: How many had been followed, where that were too many to follow this one.
+    """
     body = read_body(reply.body, reply.headers.get("content-type", ""))
-    if 300 <= reply.status < 400:
+    if redirects:
+        body = body._replace(
+            message=f"redirected more than {redirects} times, now to {_short(reply.headers['location'])}"
+        )
+    elif reply.status == 304:
+        body = body._replace(message="Not Modified was not asked for")
+    elif 300 <= reply.status < 400:
         body = body._replace(message=f"redirected to {_short(reply.headers.get('location', 'nowhere'))}")
     elif not body.message:
         body = body._replace(message="no message")
-    return _build(
+    error = _build(
         reply.status,
         body,
         request.context,
@@ -205,6 +217,9 @@ def status_error(reply: Reply, request: Request) -> APIStatusError:
         wait=retry_after(reply.headers, reply.now),
         size=len(request.body or b""),
     )
+    if redirects:
+        error.hint = f"The server leads in a circle: give another base_url in place of {request.context.base_url!r}."
+    return error
 
 
 def stream_error(
@@ -282,18 +297,20 @@ def means_quota(body: ErrorBody) -> bool:
 def connection_error(failure: Failure, request: Request) -> APIError:
     """The exception for no answer."""
     error: APIError
+    address = request.address if failure.uds is None else f"the Unix socket {failure.uds!r} (network.uds)"
     if failure.clock is not None:
         seconds = getattr(request.timeouts, "read" if failure.clock == "write" else failure.clock)
         # Without a limit of ours it was the operating system's.
         limit = "the system's limit" if seconds is None else f"{seconds:g} seconds"
         error = APITimeoutError(
-            hints.TIMED_OUT[failure.clock].format(limit=limit, address=request.address),
+            hints.TIMED_OUT[failure.clock].format(limit=limit, address=address),
             clock=failure.clock,
             hint=hints.for_clock(failure.clock),
         )
     else:
         error = APIConnectionError(
-            f"{request.address}: {failure.reason}", hint=hints.for_failure(failure.reason, request.context)
+            f"{address}: {failure.reason}",
+            hint=hints.for_failure(failure.reason, request.context, is_own_proxy=failure.is_own_proxy, uds=failure.uds),
         )
     error.__cause__ = failure.cause
     return error

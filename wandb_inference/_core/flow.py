@@ -46,7 +46,7 @@ class Quirks:
 class Journal:
     """The attempts of one call, and what is left to it."""
 
-    __slots__ = ("error", "jitter", "policy", "records", "refusals", "request", "retries", "watch")
+    __slots__ = ("error", "jitter", "key", "policy", "records", "refusals", "request", "retries", "watch")
 
     def __init__(self, policy: RetryPolicy, jitter: Callable[[], float] = random) -> None:
         self.policy = policy
@@ -57,6 +57,8 @@ class Journal:
         """Refusals that were no retries."""
         self.request: Request | None = None
         """What was sent last."""
+        self.key: str | None = None
+        """The client's key, where it is a text: what is kept of the request is kept without it."""
         self.error: APIError | None = None
         """How the last attempt failed, for the hooks."""
         self.watch: Watch | None = None
@@ -100,7 +102,7 @@ class Journal:
         if self.request is not None:
             from .redaction import sent_request  # which only errors need
 
-            vars(error)["_sent"] = sent_request(self.request)
+            vars(error)["_sent"] = sent_request(self.request, self.key)
         return error
 
     def broke(self, error: E) -> E:
@@ -148,18 +150,20 @@ def request_flow(request: Request, journal: Journal, broken: Broken | None = Non
     while True:
         journal.request = request
         outcome = yield Attempt(request, wait)
+        is_loop = False
         if isinstance(outcome, Reply):
             if outcome.status < 300:
                 journal.records.append(_record(outcome, wait))
                 return outcome
             target = redirect_target(request.url, outcome)
-            if target is not None and redirects < MAX_REDIRECTS:
+            is_loop = target is not None and redirects == MAX_REDIRECTS
+            if target is not None and not is_loop:
                 redirects += 1
                 request = request._replace(url=target)
                 wait = 0.0
                 continue
         wait = journal.failed(
-            _error(outcome, request),
+            _error(outcome, request, redirects if is_loop else 0),
             _record(outcome, wait),
             elapsed=outcome.elapsed,
             deadline=deadline,
@@ -176,8 +180,11 @@ def _record(outcome: Outcome, wait: float) -> AttemptRecord:
     return AttemptRecord(status, None, outcome.sent, wait, outcome.seconds, request_id)
 
 
-def _error(outcome: Outcome, request: Request) -> APIError:
-    error = status_error(outcome, request) if isinstance(outcome, Reply) else connection_error(outcome, request)
+def _error(outcome: Outcome, request: Request, redirects: int) -> APIError:
+    if isinstance(outcome, Reply):
+        error: APIError = status_error(outcome, request, redirects)
+    else:
+        error = connection_error(outcome, request)
     error.meta = meta_from(outcome, (), total=outcome.elapsed)
     return error
 

@@ -49,14 +49,25 @@ def for_clock(clock: str) -> str:
     return "Give a longer `timeout`; `stream=True` shows a long answer as it comes."
 
 
-def for_failure(reason: str, context: Context) -> str:
-    """What to do when there was no connection, or it broke."""
-    if "refused" in reason and "proxy" not in reason:
+def for_failure(reason: str, context: Context, *, is_own_proxy: bool = False, uds: str | None = None) -> str:
+    """What to do when there was no connection, or it broke.
+
+    Args:
+        reason: Why, in a few words.
+        context: What is known of the call.
+        is_own_proxy: Whether the proxy, if there was one, is that of the client's `network`.
+        uds: The Unix socket in place of the server's host.
+    """
+    if "through the proxy" in reason:
+        if is_own_proxy:
+            return "Check network=Network(proxy=...)."
+        return "Check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or name the host in NO_PROXY."
+    if uds is not None and ("refused" in reason or "No such file" in reason):
+        return "Nothing listens there: check network=Network(uds=...)."
+    if "refused" in reason:
         return f"Nothing listens there: check the base URL {context.base_url!r}."
     if "resolved" in reason:
         return f"Check the spelling of the base URL {context.base_url!r}, and the network."
-    if "through the proxy" in reason:
-        return "Check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or name the host in NO_PROXY."
     if "TLS failed" in reason:
         return f"Does the server speak TLS? Check the base URL {context.base_url!r}."
     if "client certificate" in reason:

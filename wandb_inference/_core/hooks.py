@@ -10,7 +10,7 @@ from ..exceptions import APIError, AttemptRecord, ConfigurationError
 from ..types import AttemptEvent, ChatCompletion, DoneEvent, Meta, SendEvent
 from ..types._wire import meta_of
 from .meta import meta_from
-from .redaction import shown_headers, without_secrets
+from .redaction import keys_of, shown_body, shown_headers, without_secrets
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -40,14 +40,15 @@ class Hooks(NamedTuple):
     on_attempt: Hook | None = None
     on_done: Hook | None = None
 
-    def watch(self, model: str | None, records: list[AttemptRecord]) -> Watch:
+    def watch(self, model: str | None, records: list[AttemptRecord], key: str | None = None) -> Watch:
         """What follows one call.
 
         Args:
             model: The model that it is about.
             records: Its journal's, which grow.
+            key: The client's, where it is a text.
         """
-        return Watch(self, model, records)
+        return Watch(self, model, records, key)
 
 
 def hooks_of(changed: Mapping[str, Any], present: Hooks | None, *, blocking: bool) -> Hooks | None:
@@ -77,10 +78,11 @@ def hooks_of(changed: Mapping[str, Any], present: Hooks | None, *, blocking: boo
 class Watch:
     """One call, as its hooks are to see it: each attempt once, when it is known how it ended, and the end once."""
 
-    __slots__ = ("_hooks", "_model", "_pending", "_records", "_sending", "_streamed", "_told")
+    __slots__ = ("_hooks", "_key", "_model", "_pending", "_records", "_sending", "_streamed", "_told")
 
-    def __init__(self, hooks: Hooks, model: str | None, records: list[AttemptRecord]) -> None:
+    def __init__(self, hooks: Hooks, model: str | None, records: list[AttemptRecord], key: str | None = None) -> None:
         self._hooks = hooks
+        self._key = key
         self._model = model
         self._records = records
         self._told = 0
@@ -106,11 +108,12 @@ class Watch:
         hook = self._hooks.before_send
         if hook is None:
             return ()
+        keys = keys_of(request, self._key)
         event = SendEvent(
             method=request.method,
-            url=without_secrets(request.url),
-            headers=shown_headers(request.headers),
-            body=request.body,
+            url=without_secrets(request.url, keys),
+            headers=shown_headers(request.headers, keys),
+            body=shown_body(request.body, keys),
             model=self._model,
             streamed=request.stream,
             number=len(self._records) + 1,

@@ -133,6 +133,10 @@ class Failure(NamedTuple):
     """Seconds spent in line for a turn."""
     answer: Reply | None = None
     """The answer's head, where it had come."""
+    is_own_proxy: bool = False
+    """Whether the proxy, if there was one, is that of the client's `network`, not of the environment."""
+    uds: str | None = None
+    """The path of the Unix socket that stood in place of the server's host."""
 
 
 Outcome: TypeAlias = "Reply | Failure"

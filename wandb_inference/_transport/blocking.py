@@ -131,7 +131,7 @@ class Transport:
         except ERRORS as error:
             try:
                 # Into no variable: the error's traceback knows this frame, and a circle would keep the connections.
-                return failure(error, began, clocks, turn.answer(text), answered)
+                return failure(error, began, clocks, turn.answer(text), answered, self.network)
             finally:
                 turn.close()
         except BaseException:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import socket
 import ssl
 import time
@@ -11,8 +12,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
-from .._checks import shown_url
+from .._checks import SHORTEST_KEY, shown_url
 from .._core.wire import Failure, Reply, Request, default_port, origin
+from .._network import DEFAULT, Network
 from ..exceptions import ConfigurationError
 from .clocks import ClockError, Clocks
 from .decoding import DecodingError
@@ -41,10 +43,6 @@ class NotSentError(Exception):
 
 ERRORS: tuple[type[Exception], ...] = (ClockError, NotSentError, ProtocolError, DecodingError, OSError)
 """How an exchange can fail."""
-
-
-_SHORTEST_KEY = 16
-"""Characters. What is shorter is a stand-in, and may be a word of the answer."""
 
 
 class Target(NamedTuple):
@@ -106,7 +104,7 @@ def joined(headers: Iterator[tuple[str, str]] | list[tuple[str, str]]) -> dict[s
 
 def without_key(answer: Answer, body: bytes, key: str | None) -> tuple[Answer, bytes]:
     """Head and body without the key, which some servers repeat in their refusals: it would end up in an error."""
-    if key is None or len(key) < _SHORTEST_KEY:
+    if key is None or len(key) < SHORTEST_KEY:
         return answer, body
     body = body.replace(key.encode(), b"***")
     if any(key in value for value in answer.headers.values()):
@@ -116,7 +114,7 @@ def without_key(answer: Answer, body: bytes, key: str | None) -> tuple[Answer, b
 
 def hiding(key: str | None) -> Callable[[bytes], bytes] | None:
     """What takes the key out of a server's words; `None` where there is none, or one too short to be told from them."""
-    if key is None or len(key) < _SHORTEST_KEY:
+    if key is None or len(key) < SHORTEST_KEY:
         return None
 
     def hide(data: bytes) -> bytes:
@@ -162,7 +160,12 @@ def reply(
 
 
 def failure(
-    error: Exception, began: float, clocks: Clocks, answer: Answer | None = None, answered: float = 0.0
+    error: Exception,
+    began: float,
+    clocks: Clocks,
+    answer: Answer | None = None,
+    answered: float = 0.0,
+    network: Network = DEFAULT,
 ) -> Failure:
     """No answer, in the core's terms.
 
@@ -172,6 +175,7 @@ def failure(
         clocks: The call's.
         answer: The answer's head, where it had come.
         answered: When it had.
+        network: How connections are made.
     """
     clock = None
     cause: BaseException = error
@@ -198,6 +202,8 @@ def failure(
         elapsed=clocks.elapsed,
         queued=clocks.queued,
         answer=None if answer is None else reply(answer, b"", None, began, answered, clocks),
+        is_own_proxy=network.proxy is not None,
+        uds=None if network.uds is None else str(network.uds),
     )
 
 
@@ -227,7 +233,8 @@ def why(error: BaseException) -> str:
             return "connection refused"
         if isinstance(link, (ConnectionResetError, BrokenPipeError)):
             return "connection reset by the server"
-    text = " ".join(str(error).split())
+    # h11 quotes a line as the object it has it in.
+    text = re.sub(r"bytearray\(b(.*)\)", r"\1", " ".join(str(error).split()))
     # httpx's errors have their cause in words alone, where it was no single one.
     if "[Errno -" in text or "getaddrinfo" in text:
         return f"its name can't be resolved ({text})"

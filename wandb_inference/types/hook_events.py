@@ -20,7 +20,7 @@ class SendEvent(NamedTuple):
     headers: dict[str, str]
     """Names in lower case, with `***` for what is secret; the client's key is not among them."""
     body: bytes | None
-    """JSON, as it goes on the wire."""
+    """JSON, as it goes on the wire, with `***` for the client's key, should it be in there."""
     model: str | None
     """The model it is about; `None` for a list of models."""
     streamed: bool
