@@ -18,7 +18,7 @@ from .options import merged_timeouts
 from .tool_calls import Round, sendable
 from .tools import Tool
 from .usage import total_usage
-from .validate import invalid, message_list
+from .validate import invalid, lasting, message_list
 
 if TYPE_CHECKING:
     from .settings import Settings
@@ -93,7 +93,7 @@ class ToolLoop:
         self.timeouts = merged_timeouts(settings.timeouts, params)
         self._model = model
         self._messages = message_list(messages)
-        self._params = dict(params)
+        self._params = {name: lasting(value) for name, value in params.items()}
         self._max_rounds = max_rounds
         self._raises = on_error == "raise"
         self._rounds: list[ChatCompletion] = []
