@@ -8,12 +8,12 @@ import functools
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import anyio
 import pytest
 from conftest import MESSAGES, MODEL, ask, done
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel
 
 from wandb_inference import (
     APITimeoutError,
@@ -382,6 +382,26 @@ async def test_the_model_fails(client: Any, emulator: Emulator) -> None:
     with pytest.raises(BadRequestError) as caught:
         await run(client, get_weather)
     assert caught.value.tool_run is None
+
+
+@pytest.mark.parametrize("on_error", ["tell", "raise"])
+async def test_a_validator_that_fails(on_error: str, client: Any, emulator: Emulator) -> None:
+    """A validator that raises what it should not does not end the run, unless errors are to be raised."""
+
+    def validate(city: str) -> str:
+        raise LookupError(city)
+
+    def visit(city: Annotated[str, AfterValidator(validate)]) -> str:
+        return city
+
+    called(emulator, ("visit", {"city": "Oslo"}), text="Sorry.")
+    if on_error == "raise":
+        with pytest.raises(LookupError, match="^Oslo$"):
+            await run(client, visit, on_error=on_error)
+    else:
+        answer = await run(client, visit, on_error=on_error)
+        assert answer.text == "Sorry."
+        assert answer.steps[0].error.startswith("the arguments of 'visit' could not be checked: LookupError: Oslo.")
 
 
 async def test_deadline(client: Any, emulator: Emulator) -> None:

@@ -8,10 +8,10 @@ import decimal
 import enum
 import pathlib
 import pickle
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from wandb_inference import tool
 from wandb_inference._core.tool_calls import Outcome, Round, content_of, sendable
@@ -158,6 +158,26 @@ def test_invalid_arguments() -> None:
     assert "the arguments of 'get_weather' do not fit. city: Field required; days: Input should be" in step.content
     assert '"required": ["city"]' in step.content
     assert "You wrote" not in step.content
+
+
+def test_arguments_that_can_not_be_checked() -> None:
+    """A validator that fails in a way of its own is told like arguments that don't fit; its error is kept."""
+
+    def validate(code: str) -> str:
+        return {"no": "Norway"}[code]
+
+    @tool
+    def name(code: Annotated[str, AfterValidator(validate)]) -> str:
+        return code
+
+    round = Round(1, [call("name", '{"code": "xx"}'), call("name", '{"code": "no"}')], {"name": name})
+    (step,) = round.refused
+
+    assert step.content.startswith("Error: the arguments of 'name' could not be checked: KeyError: 'xx'. They must fit")
+    assert (step.outcome, step.arguments, step.seconds) == ("invalid", None, 0.0)
+    assert "in validate" in (step.traceback or "")
+    assert [type(error) for error in round.failures.values()] == [KeyError]
+    assert [planned.request.arguments for planned in round.planned] == [{"code": "Norway"}]
 
 
 def test_malformed_arguments() -> None:

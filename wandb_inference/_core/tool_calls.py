@@ -63,7 +63,7 @@ class Round:
         self.pending: list[ToolCall] = []
         """Calls that are the caller's to make."""
         self.failures: dict[int, Exception] = {}
-        """What functions raised, by the place of their call."""
+        """What functions and validators of their arguments raised, by the place of their call."""
         self._steps: dict[int, ToolStep] = {}
         for place, call in enumerate(self.calls):
             self._plan(place, call, tools, cut)
@@ -86,6 +86,11 @@ class Round:
             arguments = tool.parse(call.function.arguments)
         except ValidationError as error:
             self.refused.append(self._over(place, "invalid", error=_invalid(tool, call, error, cut=cut)))
+        except Exception as error:
+            # A validator of the caller's own that failed in a way of its own: no reason to end the run.
+            self.failures[place] = error
+            outcome = Outcome("", None, error, 0.0)
+            self.refused.append(self._over(place, "invalid", error=_unchecked(tool, error), outcome=outcome))
         else:
             self.planned.append(Planned(place, tool, ToolRequest(self.number, call, arguments)))
 
@@ -217,8 +222,15 @@ def _invalid(tool: Tool[..., Any], call: ToolCall, error: ValidationError, *, cu
     if problems[0]["type"] == "json_invalid":
         said += f". You wrote: {_cut(wrote)}"
         said += ". Your answer was cut at its limit of tokens: write less" if cut else ""
-    schema = json.dumps(tool.parameters, ensure_ascii=False, default=str)
-    return f"the arguments of {tool.name!r} do not fit. {said}. They must fit this JSON schema: {schema}"
+    return f"the arguments of {tool.name!r} do not fit. {said}. {_schema(tool)}"
+
+
+def _unchecked(tool: Tool[..., Any], error: Exception) -> str:
+    return f"the arguments of {tool.name!r} could not be checked: {_said(error)}. {_schema(tool)}"
+
+
+def _schema(tool: Tool[..., Any]) -> str:
+    return f"They must fit this JSON schema: {json.dumps(tool.parameters, ensure_ascii=False, default=str)}"
 
 
 def _path(steps: tuple[int | str, ...]) -> str:
