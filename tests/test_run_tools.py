@@ -391,6 +391,7 @@ async def test_a_validator_that_fails(on_error: str, client: Any, emulator: Emul
     def validate(city: str) -> str:
         raise LookupError(city)
 
+    @tool
     def visit(city: Annotated[str, AfterValidator(validate)]) -> str:
         return city
 
@@ -417,8 +418,21 @@ async def test_deadline(client: Any, emulator: Emulator) -> None:
         await run(client, slow, deadline=0.3)
 
     assert caught.value.clock == "deadline"
+    assert str(caught.value).startswith("the deadline of 0.3 seconds for the whole run is over. Give a longer")
+    assert caught.value.args == (caught.value.message,)
     assert time.monotonic() - began < 2
     assert len(caught.value.tool_run.steps) == 1  # type: ignore[union-attr]
+
+
+async def test_deadline_of_something_else(client: Any, emulator: Emulator) -> None:
+    """A deadline that passed in a function of the caller's keeps its own words."""
+    called(emulator, ("get_weather", {"city": "Oslo"}), text=None)
+
+    def look(step: ToolStep) -> None:
+        raise APITimeoutError("mine", clock="deadline")
+
+    with pytest.raises(APITimeoutError, match="^mine$"):
+        await run(client, get_weather, on_step=look, deadline=60)
 
 
 async def test_deadline_of_the_client(make: Any, emulator: Emulator) -> None:

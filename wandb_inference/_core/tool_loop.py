@@ -100,6 +100,7 @@ class ToolLoop:
         self._steps: list[ToolStep] = []
         self._pending: list[ToolCall] = []
         self._open: Round | None = None
+        self._asking = False
 
     @property
     def messages(self) -> list[Any]:
@@ -144,10 +145,12 @@ class ToolLoop:
         # A choice that forces a call would force one for ever.
         if done and params.get("tool_choice") not in ("auto", "none"):
             params.pop("tool_choice", None)
+        self._asking = True
         return {"model": self._model, "messages": self.messages, "tools": self._declared, **params}
 
     def take(self, completion: ChatCompletion) -> Round | None:
         """The calls of an answer; `None` where it has none, and the run is over."""
+        self._asking = False
         self._rounds.append(completion)
         choice = completion.choices[0]
         calls = choice.message.tool_calls
@@ -189,6 +192,10 @@ class ToolLoop:
     def broken(self, error: Exception) -> Exception:
         """The error that ends the run, with what was done before it as `.tool_run`, where there was a round."""
         if self._rounds:
+            if self._asking and isinstance(error, APITimeoutError) and error.clock == "deadline":
+                # It names what the request had left of it.
+                error.message = f"the deadline of {self.timeouts.deadline:g} seconds for the whole run is over"
+                error.args = (error.message,)
             with contextlib.suppress(AttributeError):  # a class whose instances take no attributes
                 error.tool_run = self.completion()  # type: ignore[attr-defined]  # whatever class it is
         return error
