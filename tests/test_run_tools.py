@@ -397,7 +397,7 @@ async def test_a_validator_that_fails(on_error: str, client: Any, emulator: Emul
 
     called(emulator, ("visit", {"city": "Oslo"}), text="Sorry.")
     if on_error == "raise":
-        with pytest.raises(LookupError, match="^Oslo$"):
+        with pytest.raises(LookupError, match=r"^Oslo$"):
             await run(client, visit, on_error=on_error)
     else:
         answer = await run(client, visit, on_error=on_error)
@@ -431,7 +431,7 @@ async def test_deadline_of_something_else(client: Any, emulator: Emulator) -> No
     def look(step: ToolStep) -> None:
         raise APITimeoutError("mine", clock="deadline")
 
-    with pytest.raises(APITimeoutError, match="^mine$"):
+    with pytest.raises(APITimeoutError, match=r"^mine$"):
         await run(client, get_weather, on_step=look, deadline=60)
 
 
@@ -490,6 +490,76 @@ async def test_a_function_that_cancels_itself(emulator: Emulator) -> None:
         answer = await run(client, give_up)
 
     assert [step.error for step in answer.steps] == ["RuntimeError: the call was cancelled"] * 2
+
+
+async def test_a_function_whose_task_is_cancelled(emulator: Emulator) -> None:
+    """The other calls go on, and the model is told of both."""
+    own: list[asyncio.Task[Any]] = []
+
+    async def give_up(city: str) -> str:
+        task = asyncio.ensure_future(asyncio.sleep(9))
+        asyncio.get_running_loop().call_soon(task.cancel)
+        await task
+        return city
+
+    async def stop(city: str) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        own.append(task)
+        task.cancel()
+        await asyncio.sleep(9)
+
+    async def wait(city: str) -> str:
+        await asyncio.sleep(0.01)
+        return city
+
+    called(emulator, ("give_up", {"city": "Oslo"}), ("stop", {"city": "Bonn"}), ("wait", {"city": "Rome"}))
+    async with emulator.async_client() as client:
+        answer = await run(client, give_up, stop, wait)
+
+    assert answer.text == "Cold."
+    cancelled = "Error: RuntimeError: the call was cancelled"
+    assert [step.content for step in answer.steps] == [cancelled, cancelled, "Rome"]
+    assert "CancelledError" in answer.steps[0].traceback
+    assert own[0].done()
+
+
+async def test_a_step_that_is_cancelled(emulator: Emulator) -> None:
+    """Where what is told of a step is cancelled, no call is left without an answer."""
+
+    async def look(step: ToolStep) -> None:
+        if step.content == "Oslo":
+            raise asyncio.CancelledError
+
+    async def wait(city: str) -> str:
+        await asyncio.sleep(0 if city == "Oslo" else 9)
+        return city
+
+    called(emulator, ("wait", {"city": "Oslo"}), ("wait", {"city": "Rome"}))
+    async with emulator.async_client() as client:
+        answer = await run(client, wait, on_step=look)
+
+    assert [step.error for step in answer.steps] == [None, "RuntimeError: the call was cancelled"]
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_scope_that_ends(backend: str) -> None:
+    """A scope around the run that ends in the midst of a call ends the run, and no step is told."""
+    told: list[ToolStep] = []
+
+    async def wait(city: str) -> None:
+        await anyio.sleep(9)
+
+    async def main() -> bool:
+        emulator = Emulator()
+        called(emulator, ("wait", {"city": "Oslo"}), text=None)
+        async with emulator.async_client() as client:
+            with anyio.move_on_after(0.3) as scope:
+                await run(client, wait, on_step=told.append)
+        return scope.cancelled_caught
+
+    assert anyio.run(main, backend=backend)
+    assert told == []
 
 
 @pytest.mark.parametrize("anyio_backend", ["trio"])
