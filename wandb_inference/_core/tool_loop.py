@@ -31,6 +31,7 @@ _ALSO = {
     "max_iterations": "did you mean 'max_rounds'?",
     "max_turns": "did you mean 'max_rounds'?",
     "functions": "did you mean 'tools'?",
+    "final_only": "leave it out, or use run_tools(stream=True) and get_final_completion() of the stream",
 }
 
 

@@ -144,7 +144,7 @@ async def _invoke_async(planned: Planned) -> Outcome:
         return Outcome("", None, error, time.perf_counter() - began)
     except get_cancelled_exc_class() as error:
         # Whoever cancels the run cancels the scope around its calls, which then has no time left: so say asyncio from
-        # Python 3.10 on, where tasks do not tell yet, and trio. Else only this call was cancelled, or what it waits for.
+        # Python 3.10 on, where tasks do not tell yet, and trio. Else only this call, or what it waits for, was.
         if current_effective_deadline() == -inf:
             raise
         cancelled = RuntimeError("the call was cancelled")
