@@ -8,12 +8,12 @@ import functools
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import anyio
 import pytest
 from conftest import MESSAGES, MODEL, ask, done
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel
 
 from wandb_inference import (
     APITimeoutError,
@@ -384,6 +384,27 @@ async def test_the_model_fails(client: Any, emulator: Emulator) -> None:
     assert caught.value.tool_run is None
 
 
+@pytest.mark.parametrize("on_error", ["tell", "raise"])
+async def test_a_validator_that_fails(on_error: str, client: Any, emulator: Emulator) -> None:
+    """A validator that raises what it should not does not end the run, unless errors are to be raised."""
+
+    def validate(city: str) -> str:
+        raise LookupError(city)
+
+    @tool
+    def visit(city: Annotated[str, AfterValidator(validate)]) -> str:
+        return city
+
+    called(emulator, ("visit", {"city": "Oslo"}), text="Sorry.")
+    if on_error == "raise":
+        with pytest.raises(LookupError, match=r"^Oslo$"):
+            await run(client, visit, on_error=on_error)
+    else:
+        answer = await run(client, visit, on_error=on_error)
+        assert answer.text == "Sorry."
+        assert answer.steps[0].error.startswith("the arguments of 'visit' could not be checked: LookupError: Oslo.")
+
+
 async def test_deadline(client: Any, emulator: Emulator) -> None:
     """The deadline is the whole run's: a second answer gets what the functions have left."""
     emulator.reply(tool_calls=[("slow", {"city": "Oslo"})])
@@ -397,8 +418,21 @@ async def test_deadline(client: Any, emulator: Emulator) -> None:
         await run(client, slow, deadline=0.3)
 
     assert caught.value.clock == "deadline"
+    assert str(caught.value).startswith("the deadline of 0.3 seconds for the whole run is over. Give a longer")
+    assert caught.value.args == (caught.value.message,)
     assert time.monotonic() - began < 2
     assert len(caught.value.tool_run.steps) == 1  # type: ignore[union-attr]
+
+
+async def test_deadline_of_something_else(client: Any, emulator: Emulator) -> None:
+    """A deadline that passed in a function of the caller's keeps its own words."""
+    called(emulator, ("get_weather", {"city": "Oslo"}), text=None)
+
+    def look(step: ToolStep) -> None:
+        raise APITimeoutError("mine", clock="deadline")
+
+    with pytest.raises(APITimeoutError, match=r"^mine$"):
+        await run(client, get_weather, on_step=look, deadline=60)
 
 
 async def test_deadline_of_the_client(make: Any, emulator: Emulator) -> None:
@@ -456,6 +490,76 @@ async def test_a_function_that_cancels_itself(emulator: Emulator) -> None:
         answer = await run(client, give_up)
 
     assert [step.error for step in answer.steps] == ["RuntimeError: the call was cancelled"] * 2
+
+
+async def test_a_function_whose_task_is_cancelled(emulator: Emulator) -> None:
+    """The other calls go on, and the model is told of both."""
+    own: list[asyncio.Task[Any]] = []
+
+    async def give_up(city: str) -> str:
+        task = asyncio.ensure_future(asyncio.sleep(9))
+        asyncio.get_running_loop().call_soon(task.cancel)
+        await task
+        return city
+
+    async def stop(city: str) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        own.append(task)
+        task.cancel()
+        await asyncio.sleep(9)
+
+    async def wait(city: str) -> str:
+        await asyncio.sleep(0.01)
+        return city
+
+    called(emulator, ("give_up", {"city": "Oslo"}), ("stop", {"city": "Bonn"}), ("wait", {"city": "Rome"}))
+    async with emulator.async_client() as client:
+        answer = await run(client, give_up, stop, wait)
+
+    assert answer.text == "Cold."
+    cancelled = "Error: RuntimeError: the call was cancelled"
+    assert [step.content for step in answer.steps] == [cancelled, cancelled, "Rome"]
+    assert "CancelledError" in answer.steps[0].traceback
+    assert own[0].done()
+
+
+async def test_a_step_that_is_cancelled(emulator: Emulator) -> None:
+    """Where what is told of a step is cancelled, no call is left without an answer."""
+
+    async def look(step: ToolStep) -> None:
+        if step.content == "Oslo":
+            raise asyncio.CancelledError
+
+    async def wait(city: str) -> str:
+        await asyncio.sleep(0 if city == "Oslo" else 9)
+        return city
+
+    called(emulator, ("wait", {"city": "Oslo"}), ("wait", {"city": "Rome"}))
+    async with emulator.async_client() as client:
+        answer = await run(client, wait, on_step=look)
+
+    assert [step.error for step in answer.steps] == [None, "RuntimeError: the call was cancelled"]
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_scope_that_ends(backend: str) -> None:
+    """A scope around the run that ends in the midst of a call ends the run, and no step is told."""
+    told: list[ToolStep] = []
+
+    async def wait(city: str) -> None:
+        await anyio.sleep(9)
+
+    async def main() -> bool:
+        emulator = Emulator()
+        called(emulator, ("wait", {"city": "Oslo"}), text=None)
+        async with emulator.async_client() as client:
+            with anyio.move_on_after(0.3) as scope:
+                await run(client, wait, on_step=told.append)
+        return scope.cancelled_caught
+
+    assert anyio.run(main, backend=backend)
+    assert told == []
 
 
 @pytest.mark.parametrize("anyio_backend", ["trio"])

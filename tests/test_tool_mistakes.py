@@ -126,6 +126,8 @@ MISTAKES = [
     Mistake("a name with a space", fine, ("'my tool'",), "tools.name", {"name": "my tool"}),
     Mistake("a name that is too long", fine, ("64",), "tools.name", {"name": "x" * 65}),
     Mistake("a name that is no text", fine, ("7",), "tools.name", {"name": 7}),
+    Mistake("a description that is no text", fine, ("description=3", "text"), "tools.description", {"description": 3}),
+    Mistake("a word as strictness", fine, ("strict='x'", "True or False"), "tools.strict", {"strict": "x"}),
     Mistake("a class", Place, ("the class 'Place'", "a function"), "tools"),
     Mistake("no function", 7, ("type 'int'",), "tools"),
     Mistake("a builtin without a signature", Unsigned(), ("does not tell its parameters", "Wrap"), "Unsigned"),
@@ -172,6 +174,7 @@ RUNS = [
     Wrong("an approval that is no function", {"approve": True}, ("approve is True", "a function")),
     Wrong("a name of another library", {"max_turns": 3}, ("'max_turns'", "'max_rounds'"), TypeError),
     Wrong("the older form", {"functions": []}, ("'functions'", "'tools'"), TypeError),
+    Wrong("the end of a stream", {"final_only": True}, ("'final_only'", "run_tools(stream=True)"), TypeError),
     Wrong("a misspelt keyword", {"aprove": print}, ("run_tools()", "'aprove'", "'approve'"), TypeError),
     Wrong("a misspelt parameter", {"temprature": 0}, ("run_tools()", "'temperature'"), TypeError),
     Wrong("messages as text", {"messages": "Hello"}, ("messages is 'Hello'",)),
@@ -191,6 +194,14 @@ async def test_run(wrong: Wrong, client: Any, emulator: Emulator) -> None:
 
     assert [words for words in wrong.says if words not in str(caught.value)] == []
     assert emulator.requests == []
+
+
+async def test_missing_arguments(client: Any) -> None:
+    """Python's own words name the function, and no class that users do not know."""
+    with pytest.raises(TypeError, match=r"^run_tools\(\) missing 1 required keyword-only argument: 'tools'$"):
+        client.chat.completions.run_tools(model=MODEL, messages=MESSAGES)
+    with pytest.raises(TypeError, match=r"^run_tools\(\) takes 1 positional argument but 2 were given$"):
+        client.chat.completions.run_tools(MODEL)
 
 
 @pytest.mark.parametrize(

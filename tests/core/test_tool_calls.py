@@ -8,10 +8,10 @@ import decimal
 import enum
 import pathlib
 import pickle
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from wandb_inference import tool
 from wandb_inference._core.tool_calls import Outcome, Round, content_of, sendable
@@ -68,6 +68,13 @@ TOOLS: dict[str, Any] = {"get_weather": get_weather, "mine": None}
         ((n for n in (1, 2)), "[1,2]"),
         ({"type": "cat"}, '{"type":"cat"}'),
         ([{"type": "text", "text": "a"}, 1], '[{"type":"text","text":"a"},1]'),
+        ({"type": "paragraph", "paragraph": {"a": 1}}, '{"type":"paragraph","paragraph":{"a":1}}'),
+        ({"type": "text", "text": {"a": 1}}, '{"type":"text","text":{"a":1}}'),
+        ({"type": "text"}, '{"type":"text"}'),
+        ({"type": ["text"], "text": "a"}, '{"type":["text"],"text":"a"}'),
+        ({"type": "file", "file": "a.txt"}, '{"type":"file","file":"a.txt"}'),
+        ({"type": "file", "file": {"size": 3}}, '{"type":"file","file":{"size":3}}'),
+        ({"type": "image_url", "image_url": {"url": 7}}, '{"type":"image_url","image_url":{"url":7}}'),
     ],
 )
 def test_content(result: object, content: str) -> None:
@@ -75,13 +82,34 @@ def test_content(result: object, content: str) -> None:
     assert content_of(result, "f") == content
 
 
-def test_content_parts() -> None:
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "text", "text": "a"},
+        {"type": "refusal", "refusal": "No."},
+        {"type": "image_url", "image_url": {"url": "data:", "detail": "low"}},
+        {"type": "audio_url", "audio_url": {"url": "data:"}},
+        {"type": "video_url", "video_url": {"url": "data:"}},
+        {"type": "input_audio", "input_audio": {"data": "", "format": "wav"}},
+        {"type": "file", "file": {"file_data": "data:"}},
+        {"type": "file", "file": {"file_id": "f"}},
+    ],
+)
+def test_content_parts(part: dict[str, Any]) -> None:
     """Content parts are told as they are, one or several."""
     text = {"type": "text", "text": "a"}
-    image = {"type": "image_url", "image_url": {"url": "data:"}}
 
-    assert content_of([text, image], "f") == [text, image]
-    assert content_of(image, "f") == [image]
+    assert content_of([text, part], "f") == [text, part]
+    assert content_of(part, "f") == [part]
+
+
+def test_content_parts_with_half_pairs() -> None:
+    """The text of content parts is cleaned, and what the function returned is left as it is."""
+    part = {"type": "text", "text": "half \udc80", "more": ["\ud800"]}
+    half = "\N{REPLACEMENT CHARACTER}"
+
+    assert content_of([part], "f") == [{"type": "text", "text": f"half {half}", "more": [half]}]
+    assert part["text"] == "half \udc80"
 
 
 @pytest.mark.parametrize("result", [object(), {"a": object()}, b"\xff", {"a": "\ud800"}, ValueError("a")])
@@ -160,6 +188,27 @@ def test_invalid_arguments() -> None:
     assert "You wrote" not in step.content
 
 
+def test_arguments_that_can_not_be_checked() -> None:
+    """A validator that fails in a way of its own is told like arguments that don't fit; its error is kept."""
+
+    def validate(code: str) -> str:
+        return {"no": "Norway"}[code]
+
+    @tool
+    def name(code: Annotated[str, AfterValidator(validate)]) -> str:
+        return code
+
+    round = Round(1, [call("name", '{"code": "xx"}'), call("name", '{"code": "no"}')], {"name": name})
+    (step,) = round.refused
+
+    assert isinstance(step.content, str)
+    assert step.content.startswith("Error: the arguments of 'name' could not be checked: KeyError: 'xx'. They must fit")
+    assert (step.outcome, step.arguments, step.seconds) == ("invalid", None, 0.0)
+    assert "in validate" in (step.traceback or "")
+    assert [type(error) for error in round.failures.values()] == [KeyError]
+    assert [planned.request.arguments for planned in round.planned] == [{"code": "Norway"}]
+
+
 def test_malformed_arguments() -> None:
     """Arguments that are no JSON are quoted, up to a length, and a cut answer is named as the reason."""
     (step,) = Round(1, [call(arguments='{"city": "' + "o" * 5000)], TOOLS).refused
@@ -178,6 +227,7 @@ def test_malformed_arguments() -> None:
         (False, "Error: This call was not approved."),
         ("", "Error: This call was not approved."),
         ("Ask first.", "Error: This call was not approved: Ask first."),
+        ("No\udc80", "Error: This call was not approved: No\N{REPLACEMENT CHARACTER}"),
     ],
 )
 def test_verdicts(verdict: object, said: str | None) -> None:

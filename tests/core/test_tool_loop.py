@@ -146,6 +146,15 @@ def test_tool_choice(choice: Any, second: Any) -> None:
     assert one.request(0.0).get("tool_choice") == second
 
 
+def test_parameters_that_can_be_read_only_once() -> None:
+    """Each request gets them whole."""
+    one = loop(params={"stop": iter(["END"])})
+
+    assert list(one.request(0.0)["stop"]) == ["END"]
+    run(one, answer(OSLO))
+    assert list(one.request(0.0)["stop"]) == ["END"]
+
+
 def test_max_rounds() -> None:
     """After so many answers the run is an error that has lost nothing."""
     one = loop(max_rounds=2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
@@ -22,7 +22,7 @@ from .partial import PartialJson
 from .schema import Output, candidates
 from .settings import Settings
 from .usage import total_usage
-from .validate import invalid, message_list
+from .validate import invalid, lasting, message_list
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -77,7 +77,7 @@ class ParseRounds(Generic[T]):
         self._messages = message_list(messages)
         self._left = max_repairs
         # Each round sends them again: what can be read only once is read here.
-        given = {name: _kept(value) for name, value in params.items()}
+        given = {name: lasting(value) for name, value in params.items()}
         self._params: dict[str, Any] = {**given, "response_format": output.response_format}
         self._rounds: list[ChatCompletion] = []
         self._failure: ParseError | None = None
@@ -122,10 +122,6 @@ class ParseRounds(Generic[T]):
         failure.hint = f"The repair failed: {error}"
         failure.__cause__ = error
         return failure
-
-
-def _kept(value: object) -> object:
-    return list(cast("Iterator[object]", value)) if isinstance(value, Iterator) else value
 
 
 class TextOutput(Generic[T]):

@@ -49,7 +49,7 @@ def read_json(data: bytes) -> object:
     text = data.decode("utf-8", "replace").lstrip("\ufeff")
     try:
         value: object = json.loads(text)
-        return _without_surrogates(value) if "\\u" in text else value
+        return without_surrogates(value) if "\\u" in text else value
     except RecursionError:
         raise UnreadableError("JSON nested too deep to read") from None
     except ValueError as error:
@@ -133,12 +133,13 @@ def _part_text(part: object) -> str:
     return part if isinstance(part, str) else ""
 
 
-def _without_surrogates(value: object) -> object:
+def without_surrogates(value: object) -> object:
+    """Plain data with each half of a surrogate pair, which no request can hold, replaced."""
     if isinstance(value, str):
         return _HALF_PAIR.sub("\N{REPLACEMENT CHARACTER}", value)
     if isinstance(value, list):
-        return [_without_surrogates(item) for item in cast("list[object]", value)]
+        return [without_surrogates(item) for item in cast("list[object]", value)]
     if isinstance(value, dict):
         items = cast("dict[str, object]", value).items()
-        return {cast("str", _without_surrogates(name)): _without_surrogates(item) for name, item in items}
+        return {cast("str", without_surrogates(name)): without_surrogates(item) for name, item in items}
     return value

@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from ..types import ToolCall
 from ..types.tools import ToolOutcome, ToolRequest, ToolStep
+from .reading import without_surrogates
 from .tools import Tool
+
+T = TypeVar("T")
 
 _LONGEST = 2000
 """Characters of an error that the model is told: a message can hold a whole page."""
 
-_HALF_PAIR = re.compile("[\ud800-\udfff]")
+_PARTS: Mapping[str, tuple[str, ...]] = {
+    "text": (),
+    "refusal": (),
+    "image_url": ("url",),
+    "audio_url": ("url",),
+    "video_url": ("url",),
+    "input_audio": ("data",),
+    "file": ("file_data", "file_id"),
+}
+"""Kinds of content parts: under the name of its kind stands text, or a mapping with text under one of these names.
+
+Source: OpenAI's API, and vLLM's for `audio_url` and `video_url`.
+"""
 
 _ANYTHING: TypeAdapter[object] = TypeAdapter(object, config=ConfigDict(ser_json_inf_nan="strings"))
 
@@ -63,7 +77,7 @@ class Round:
         self.pending: list[ToolCall] = []
         """Calls that are the caller's to make."""
         self.failures: dict[int, Exception] = {}
-        """What functions raised, by the place of their call."""
+        """What functions and validators of their arguments raised, by the place of their call."""
         self._steps: dict[int, ToolStep] = {}
         for place, call in enumerate(self.calls):
             self._plan(place, call, tools, cut)
@@ -86,6 +100,11 @@ class Round:
             arguments = tool.parse(call.function.arguments)
         except ValidationError as error:
             self.refused.append(self._over(place, "invalid", error=_invalid(tool, call, error, cut=cut)))
+        except Exception as error:
+            # A validator of the caller's own that failed in a way of its own: no reason to end the run.
+            self.failures[place] = error
+            outcome = Outcome("", None, error, 0.0)
+            self.refused.append(self._over(place, "invalid", error=_unchecked(tool, error), outcome=outcome))
         else:
             self.planned.append(Planned(place, tool, ToolRequest(self.number, call, arguments)))
 
@@ -126,6 +145,7 @@ class Round:
         arguments: Mapping[str, Any] | None = None,
         outcome: Outcome | None = None,
     ) -> ToolStep:
+        error = None if error is None else _clean(error)
         content: str | list[dict[str, Any]] = f"Error: {error}" if error is not None else ""
         step = self._steps[place] = ToolStep(
             round=self.number,
@@ -157,7 +177,7 @@ def content_of(result: object, name: str) -> str | list[dict[str, Any]]:
     """
     if isinstance(result, str):
         # Files and processes give text with half surrogate pairs, which no request can hold.
-        return _HALF_PAIR.sub("\N{REPLACEMENT CHARACTER}", str.__str__(result))
+        return _clean(str.__str__(result))
     if parts := _parts(result):
         return parts
     try:
@@ -170,15 +190,30 @@ def content_of(result: object, name: str) -> str | list[dict[str, Any]]:
 def _parts(result: object) -> list[dict[str, Any]]:
     """The content parts that a result is made of; empty where it is none."""
     parts = cast("list[object]", result) if isinstance(result, list) else [result]
-    return [dict(cast("Mapping[str, Any]", part)) for part in parts] if all(map(_is_part, parts)) else []
+    if not all(map(_is_part, parts)):
+        return []
+    return [_clean(dict(cast("Mapping[str, Any]", part))) for part in parts]
 
 
 def _is_part(value: object) -> bool:
-    """Whether a value is a content part: `{"type": "text", "text": ...}`, `{"type": "image_url", "image_url": ...}`."""
+    """Whether a value is a content part, and not other data that has a `type`."""
     if not isinstance(value, Mapping):
         return False
-    kind = cast("Mapping[object, object]", value).get("type")
-    return isinstance(kind, str) and kind in value
+    part = cast("Mapping[object, object]", value)
+    kind = part.get("type")
+    if not isinstance(kind, str) or kind not in _PARTS:
+        return False
+    names = _PARTS[kind]
+    content = part.get(kind)
+    if not names:
+        return isinstance(content, str)
+    if not isinstance(content, Mapping):
+        return False
+    return any(isinstance(cast("Mapping[str, object]", content).get(name), str) for name in names)
+
+
+def _clean(value: T) -> T:
+    return cast("T", without_surrogates(value))
 
 
 def sendable(call: ToolCall) -> dict[str, Any]:
@@ -217,8 +252,15 @@ def _invalid(tool: Tool[..., Any], call: ToolCall, error: ValidationError, *, cu
     if problems[0]["type"] == "json_invalid":
         said += f". You wrote: {_cut(wrote)}"
         said += ". Your answer was cut at its limit of tokens: write less" if cut else ""
-    schema = json.dumps(tool.parameters, ensure_ascii=False, default=str)
-    return f"the arguments of {tool.name!r} do not fit. {said}. They must fit this JSON schema: {schema}"
+    return f"the arguments of {tool.name!r} do not fit. {said}. {_schema(tool)}"
+
+
+def _unchecked(tool: Tool[..., Any], error: Exception) -> str:
+    return f"the arguments of {tool.name!r} could not be checked: {_said(error)}. {_schema(tool)}"
+
+
+def _schema(tool: Tool[..., Any]) -> str:
+    return f"They must fit this JSON schema: {json.dumps(tool.parameters, ensure_ascii=False, default=str)}"
 
 
 def _path(steps: tuple[int | str, ...]) -> str:
@@ -231,7 +273,6 @@ def _said(error: Exception) -> str:
         words = str(error)
     except Exception:  # a class whose own `__str__` fails
         words = ""
-    words = _HALF_PAIR.sub("\N{REPLACEMENT CHARACTER}", words)
     name = type(error).__name__
     return f"{name}: {_cut(words)}" if words else name
 

@@ -18,7 +18,7 @@ from .options import merged_timeouts
 from .tool_calls import Round, sendable
 from .tools import Tool
 from .usage import total_usage
-from .validate import invalid, message_list
+from .validate import invalid, lasting, message_list
 
 if TYPE_CHECKING:
     from .settings import Settings
@@ -31,6 +31,7 @@ _ALSO = {
     "max_iterations": "did you mean 'max_rounds'?",
     "max_turns": "did you mean 'max_rounds'?",
     "functions": "did you mean 'tools'?",
+    "final_only": "leave it out, or use run_tools(stream=True) and get_final_completion() of the stream",
 }
 
 
@@ -93,13 +94,14 @@ class ToolLoop:
         self.timeouts = merged_timeouts(settings.timeouts, params)
         self._model = model
         self._messages = message_list(messages)
-        self._params = dict(params)
+        self._params = {name: lasting(value) for name, value in params.items()}
         self._max_rounds = max_rounds
         self._raises = on_error == "raise"
         self._rounds: list[ChatCompletion] = []
         self._steps: list[ToolStep] = []
         self._pending: list[ToolCall] = []
         self._open: Round | None = None
+        self._asking = False
 
     @property
     def messages(self) -> list[Any]:
@@ -144,10 +146,12 @@ class ToolLoop:
         # A choice that forces a call would force one for ever.
         if done and params.get("tool_choice") not in ("auto", "none"):
             params.pop("tool_choice", None)
+        self._asking = True
         return {"model": self._model, "messages": self.messages, "tools": self._declared, **params}
 
     def take(self, completion: ChatCompletion) -> Round | None:
         """The calls of an answer; `None` where it has none, and the run is over."""
+        self._asking = False
         self._rounds.append(completion)
         choice = completion.choices[0]
         calls = choice.message.tool_calls
@@ -189,6 +193,10 @@ class ToolLoop:
     def broken(self, error: Exception) -> Exception:
         """The error that ends the run, with what was done before it as `.tool_run`, where there was a round."""
         if self._rounds:
+            if self._asking and isinstance(error, APITimeoutError) and error.clock == "deadline":
+                # It names what the request had left of it.
+                error.message = f"the deadline of {self.timeouts.deadline:g} seconds for the whole run is over"
+                error.args = (error.message,)
             with contextlib.suppress(AttributeError):  # a class whose instances take no attributes
                 error.tool_run = self.completion()  # type: ignore[attr-defined]  # whatever class it is
         return error

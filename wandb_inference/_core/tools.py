@@ -35,7 +35,7 @@ class Tool(Generic[P, R]):
         scope: The frame in which names of its type hints may be known.
 
     Raises:
-        InvalidRequestError: No function, or one with a parameter that no schema can be made for.
+        InvalidRequestError: No function, one with a parameter that no schema can be made for, or a wrong option.
     """
 
     name: str
@@ -58,6 +58,9 @@ class Tool(Generic[P, R]):
     ) -> None:
         if isinstance(function, type) or not callable(cast("object", function)):
             raise _no_tool(function)
+        if description is not None:
+            _check_option("description", description, str, "text")
+        _check_option("strict", strict, bool, "True or False")
         inner = innermost(function)
         self.name = _checked_name(_name_of(function, inner) if name is None else name)
         docstring = read_docstring(_doc_of(function, inner))
@@ -196,6 +199,15 @@ def _checked_name(name: object) -> str:
         hint='Give it another name: tool(function, name="...").',
         errors=[RequestProblem("tools.name", name if isinstance(name, str) else repr(name), "a name")],
     )
+
+
+def _check_option(name: str, value: object, kind: type, expected: str) -> None:
+    if not isinstance(value, kind):
+        raise InvalidRequestError(
+            f"A tool can't be made with {name}={value!r}",
+            hint=f"Give {expected}.",
+            errors=[RequestProblem(f"tools.{name}", repr(value), expected)],
+        )
 
 
 def _is_method(function: Callable[..., Any]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, is_dataclass
 from enum import Enum
 from operator import index
@@ -49,6 +49,11 @@ def message_list(messages: Any) -> list[Any]:
     if isinstance(messages, (str, bytes, Mapping, BaseModel)) or not isinstance(messages, Iterable):
         raise invalid("messages", cast("Any", messages), "a list of messages", f"Write messages={_EXAMPLE}.")
     return [_message(message) for message in cast("Iterable[object]", messages)]
+
+
+def lasting(value: object) -> object:
+    """A parameter that several requests are made of: a list where it could be read only once."""
+    return list(cast("Iterator[object]", value)) if isinstance(value, Iterator) else value
 
 
 def _message(message: object) -> object:

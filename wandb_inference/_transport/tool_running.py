@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Coroutine
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, Any, cast
 
 from .._core.tool_calls import Outcome, Planned, Round, content_of
@@ -122,14 +123,14 @@ async def _run_together_async(round: Round, batch: list[Planned], loop: ToolLoop
 
 
 async def _settle(round: Round, planned: Planned, loop: ToolLoop) -> None:
-    """Tells of a function that was cancelled while nobody else was; its task ended without a word."""
+    """Tells of a call whose task was cancelled from outside of its function, and ended without a word."""
     if not round.is_over(planned):
         cancelled = RuntimeError("the call was cancelled")
         await _tell_async(loop, round.ran(planned, Outcome("", None, cancelled, 0.0)))
 
 
 async def _invoke_async(planned: Planned) -> Outcome:
-    from anyio import to_thread
+    from anyio import current_effective_deadline, get_cancelled_exc_class, to_thread
 
     function = partial(planned.tool.function, **planned.request.arguments)
     began = time.perf_counter()
@@ -141,6 +142,14 @@ async def _invoke_async(planned: Planned) -> Outcome:
         content = content_of(result, planned.tool.name)
     except Exception as error:
         return Outcome("", None, error, time.perf_counter() - began)
+    except get_cancelled_exc_class() as error:
+        # Whoever cancels the run cancels the scope around its calls, which then has no time left: so say asyncio from
+        # Python 3.10 on, where tasks do not tell yet, and trio. Else only this call, or what it waits for, was.
+        if current_effective_deadline() == -inf:
+            raise
+        cancelled = RuntimeError("the call was cancelled")
+        cancelled.__cause__ = error
+        return Outcome("", None, cancelled, time.perf_counter() - began)
     return Outcome(content, result, None, time.perf_counter() - began)
 
 

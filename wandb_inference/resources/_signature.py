@@ -34,6 +34,8 @@ def with_parameters(parameters: type, *, first: tuple[str, ...] = ()) -> Callabl
             inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_plain(known[name]))
             for name in dict.fromkeys(names)
         ]
+        # Python's own errors about arguments name the function by this: users know no class of ours.
+        function.__qualname__ = function.__name__
         vars(function)["__signature__"] = signature.replace(parameters=[*named, *keywords])
         return function
 

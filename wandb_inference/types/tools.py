@@ -54,7 +54,7 @@ class ToolStep:
     seconds: float
     """Time the function took; 0.0 where it was not called."""
     traceback: str | None = field(default=None, repr=False, compare=False)
-    """Where the function failed, as Python prints it; the model is not told."""
+    """Where the function, or a validator of its arguments, failed, as Python prints it; the model is not told."""
 
     @property
     def name(self) -> str:
