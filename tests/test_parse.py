@@ -67,6 +67,8 @@ Pet = Annotated[Union[Cat, Dog], Field(discriminator="kind")]
 Checked = Annotated[str, AfterValidator(lambda text: text.index("x"))]
 TAGS = "something else: Input tag 'cow' found using 'kind' does not match any of the expected tags: 'cat', 'dog'"
 
+LOOK = {"type": "function", "function": {"name": "look"}}
+
 RECIPE = Recipe(name="Bread", steps=[Step(text="Bake.", minutes=40)])
 WRONG = {"name": "Bread", "steps": [{"text": "Bake.", "minutes": "long"}]}
 
@@ -186,6 +188,35 @@ class TestAnswers:
         with pytest.raises(ParseError):
             _ = ParsedChatCompletion[Any](choices=[]).parsed
         assert ParsedChatCompletion[Any](choices=[]).rounds == (ParsedChatCompletion[Any](choices=[]),)
+
+
+class TestWordsBesideCalls:
+    """Answers that call a tool and say something."""
+
+    @pytest.mark.parametrize("wanted", [Recipe, Checked], ids=["no JSON", "a validator that fails"])
+    async def test_words(self, client, emulator, wanted):
+        """Words that are no value are left alone, and nothing is repaired: the call is the answer."""
+        emulator.reply("Let me look.", tool_calls=[("look", {"at": 1})])
+
+        answer = await parse(client, wanted, tools=[LOOK], max_repairs=1)
+
+        assert answer.choices[0].message.tool_calls[0].function.name == "look"
+        assert answer.text == "Let me look."
+        assert len(emulator.requests) == 1
+        with pytest.raises(ParseError, match="no parsed value"):
+            _ = answer.parsed
+
+    async def test_a_value(self, client, emulator):
+        """A value beside a call is read."""
+        emulator.reply(RECIPE.model_dump_json(), tool_calls=[("look", {"at": 1})])
+
+        assert (await parse(client, tools=[LOOK])).parsed == RECIPE
+
+    async def test_cut(self, client, emulator):
+        """Words that were cut are an error, calls or not."""
+        emulator.reply("Let me look.", tool_calls=[("look", {"at": 1})], finish_reason="length")
+
+        await failed(client, error=LengthFinishReasonError, tools=[LOOK])
 
 
 class TestRepairs:

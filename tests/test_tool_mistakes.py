@@ -174,6 +174,12 @@ RUNS = [
     Wrong("the older form", {"functions": []}, ("'functions'", "'tools'"), TypeError),
     Wrong("a misspelt keyword", {"aprove": print}, ("run_tools()", "'aprove'", "'approve'"), TypeError),
     Wrong("a misspelt parameter", {"temprature": 0}, ("run_tools()", "'temperature'"), TypeError),
+    Wrong(
+        "a type", {"response_format": Place}, ("response_format is", "Run the tools, then parse(messages=run.messages")
+    ),
+    Wrong(
+        "a type of a stream", {"response_format": list[Place], "stream": True}, ("response_format is", "Run the tools,")
+    ),
     Wrong("messages as text", {"messages": "Hello"}, ("messages is 'Hello'",)),
     Wrong("a wrong parameter", {"temperature": "hot"}, ("temperature is 'hot'",)),
     Wrong("a wrong deadline", {"deadline": -1}, ("deadline is -1",), ConfigurationError),

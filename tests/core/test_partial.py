@@ -19,6 +19,7 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    PrivateAttr,
     RootModel,
     StringConstraints,
     Tag,
@@ -367,6 +368,14 @@ class Crate(Generic[T]):
     it: T
 
 
+class Private(BaseModel):
+    name: str
+    _count: int = PrivateAttr(3)
+    _marks: list[int] = PrivateAttr(default_factory=list)
+    _later: int = PrivateAttr()
+    _failing: int = PrivateAttr(default_factory=lambda: {}["x"])
+
+
 class Held(BaseModel):
     shouted: str
     plain: str
@@ -478,6 +487,17 @@ class TestTypes:
         reader.feed(text)
 
         assert getattr(reader.value, name) == shown
+
+    def test_private_attributes(self):
+        """Private attributes that have a default have it; one whose factory fails is left out."""
+        shown = after(Private, '{"name": "a')
+
+        assert (shown.name, shown._count, shown._marks) == ("a", 3, [])
+        with pytest.raises(AttributeError):
+            _ = shown._later
+        with pytest.raises(AttributeError):
+            _ = shown._failing
+        assert after(Step, '{"title": "a').__pydantic_private__ is None
 
     def test_generic_models(self):
         """A generic model grows as any other, in its own class."""

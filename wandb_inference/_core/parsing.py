@@ -150,7 +150,7 @@ def read_parsed(
 ) -> ParsedChatCompletion[T]:
     """A completion with the values of its choices.
 
-    A choice that called tools and said nothing has none, which is no failure.
+    A choice that called tools has none where its text is empty or does not fit: words beside a call are no failure.
 
     Args:
         output: The type of the values.
@@ -167,8 +167,13 @@ def read_parsed(
     choices: list[ParsedChoice[T]] = []
     for choice in completion.choices:
         message = _as(cast("type[ParsedMessage[T]]", ParsedMessage), choice.message)
-        if choice.message.content or not (choice.message.tool_calls or choice.message.function_call):
-            vars(message)["_parsed"] = _value(output, completion, choice, usage, rounds)
+        called = bool(choice.message.tool_calls or choice.message.function_call)
+        if choice.message.content or not called:
+            try:
+                vars(message)["_parsed"] = _value(output, completion, choice, usage, rounds)
+            except ParseError as error:
+                if not called or type(error) is not ParseError:
+                    raise
         parsed = _as(cast("type[ParsedChoice[T]]", ParsedChoice), choice)
         vars(parsed)["message"] = message
         choices.append(parsed)
