@@ -337,6 +337,23 @@ class TestGrowth:
         )
 
     @pytest.mark.parametrize(
+        "text",
+        [
+            '<think>{"title": "no"}? <b></think>{"title": "t',
+            'For {name}, {"title": "t',
+            '{ {"title": "t',
+            '1 < 2: {"title": "t',
+        ],
+    )
+    @pytest.mark.parametrize("size", [1, 3, 100])
+    def test_no_answer_yet(self, text, size):
+        """Thoughts are skipped, in however many pieces they come, and so are names in braces."""
+        values = grown(Step, text, size)
+
+        assert values[-1].title == "t"
+        assert "no" not in [value.title for value in values if value is not None]
+
+    @pytest.mark.parametrize(
         "text", ['{"title": "t"]', '{"title": "t", 1: 2', "{1", '{"title": "t", "notes": [}', '{["x"]}', '{\n"\n": 1']
     )
     def test_no_json(self, text):

@@ -19,7 +19,7 @@ from ..exceptions import (
 from ..types.parsed import ParsedChatCompletion, ParsedChoice, ParsedMessage
 from .build import build_chat
 from .partial import PartialJson
-from .schema import Output, candidates
+from .schema import Output
 from .settings import Settings
 from .usage import total_usage
 from .validate import invalid, message_list
@@ -262,7 +262,7 @@ def _readable(text: str) -> object:
 def problems_of(output: Output[Any], text: str, error: ValidationError) -> list[RequestProblem]:
     """What is wrong with a text, by the paths of its own JSON."""
     value: object = None
-    for candidate in candidates(text):
+    for candidate in output.candidates(text):
         try:
             value = output.unwrapped(json.loads(candidate))
             break
