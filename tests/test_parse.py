@@ -476,7 +476,8 @@ MISTAKES = [
     ("a flag as repairs", {"max_repairs": True}, InvalidRequestError, "max_repairs is True"),
     ("text as repairs", {"max_repairs": "2"}, InvalidRequestError, "max_repairs is '2'"),
     ("a misspelt name", {"max_repair": 1}, TypeError, "did you mean 'max_repairs'?"),
-    ("instructor's name", {"response_model": Recipe}, TypeError, "parse(response_format=...)"),
+    ("instructor's name", {"response_model": Recipe}, TypeError, "did you mean 'response_format'?"),
+    ("the end of a stream", {"final_only": True}, TypeError, "get_final_completion() of stream(response_format=...)"),
     ("messages that are none", {"messages": "Hello"}, InvalidRequestError, "messages="),
 ]
 
@@ -490,6 +491,44 @@ async def test_mistakes(client, emulator, params, error, says):
         await parse(client, **params)
 
     assert says in str(caught.value)
+    assert emulator.requests == []
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"response_model": Recipe}, r"^parse\(\) got .* 'response_model'; did you mean 'response_format'\?$"),
+        ({"stream": True}, r"^parse\(\) got .* 'stream'; to get it as it comes, use stream\("),
+        ({}, r"Completions\.parse\(\) missing 1 required keyword-only argument: 'response_format'"),
+        ({"temperature": 0}, r"Completions\.parse\(\) missing 1 required keyword-only argument: 'response_format'"),
+    ],
+)
+async def test_keywords_that_are_missing(client, emulator, given, says):
+    """A keyword that does not exist is told before one that is missing, and both by the names that users know."""
+    with pytest.raises(TypeError, match=says) as caught:
+        client.chat.completions.parse(model=MODEL, messages=MESSAGES, **given)
+
+    assert "Parsing" not in str(caught.value)
+    assert emulator.requests == []
+
+
+@pytest.mark.parametrize("name", ["create", "parse", "stream", "run_tools"])
+async def test_names_of_methods(client, name):
+    """Methods are known by the class that users see, and a wrong name of a required argument by the right one."""
+    method = getattr(client.chat.completions, name)
+
+    assert method.__qualname__ == f"{type(client.chat.completions).__name__}.{name}"
+    with pytest.raises(
+        TypeError, match=rf"^{name}\(\) got an unexpected keyword argument 'modle'; did you mean 'model'"
+    ):
+        method(modle=MODEL, messages=MESSAGES)
+
+
+async def test_repairs_of_a_stream(client, emulator):
+    """A stream is not repaired."""
+    with pytest.raises(TypeError, match=r"'max_repairs'; repairs are for parse\(\)"):
+        client.chat.completions.stream(model=MODEL, messages=MESSAGES, response_format=Recipe, max_repairs=1)
+
     assert emulator.requests == []
 
 

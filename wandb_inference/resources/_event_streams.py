@@ -84,7 +84,7 @@ class EventStreams:
         response_format: object,
         **params: Unpack[FormlessChatParams],
     ) -> ChatStream[Any]: ...
-    @with_parameters(FormlessChatParams)
+    @with_parameters(FormlessChatParams, owner="Completions")
     def stream(
         self,
         *,
@@ -161,7 +161,7 @@ class AsyncEventStreams:
         response_format: object,
         **params: Unpack[FormlessChatParams],
     ) -> AsyncChatStream[Any]: ...
-    @with_parameters(FormlessChatParams)
+    @with_parameters(FormlessChatParams, owner="AsyncCompletions")
     def stream(
         self,
         *,
