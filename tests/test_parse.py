@@ -67,6 +67,8 @@ Pet = Annotated[Union[Cat, Dog], Field(discriminator="kind")]
 Checked = Annotated[str, AfterValidator(lambda text: text.index("x"))]
 TAGS = "something else: Input tag 'cow' found using 'kind' does not match any of the expected tags: 'cat', 'dog'"
 
+LOOK = {"type": "function", "function": {"name": "look"}}
+
 RECIPE = Recipe(name="Bread", steps=[Step(text="Bake.", minutes=40)])
 WRONG = {"name": "Bread", "steps": [{"text": "Bake.", "minutes": "long"}]}
 
@@ -186,6 +188,35 @@ class TestAnswers:
         with pytest.raises(ParseError):
             _ = ParsedChatCompletion[Any](choices=[]).parsed
         assert ParsedChatCompletion[Any](choices=[]).rounds == (ParsedChatCompletion[Any](choices=[]),)
+
+
+class TestWordsBesideCalls:
+    """Answers that call a tool and say something."""
+
+    @pytest.mark.parametrize("wanted", [Recipe, Checked], ids=["no JSON", "a validator that fails"])
+    async def test_words(self, client, emulator, wanted):
+        """Words that are no value are left alone, and nothing is repaired: the call is the answer."""
+        emulator.reply("Let me look.", tool_calls=[("look", {"at": 1})])
+
+        answer = await parse(client, wanted, tools=[LOOK], max_repairs=1)
+
+        assert answer.choices[0].message.tool_calls[0].function.name == "look"
+        assert answer.text == "Let me look."
+        assert len(emulator.requests) == 1
+        with pytest.raises(ParseError, match="no parsed value"):
+            _ = answer.parsed
+
+    async def test_a_value(self, client, emulator):
+        """A value beside a call is read."""
+        emulator.reply(RECIPE.model_dump_json(), tool_calls=[("look", {"at": 1})])
+
+        assert (await parse(client, tools=[LOOK])).parsed == RECIPE
+
+    async def test_cut(self, client, emulator):
+        """Words that were cut are an error, calls or not."""
+        emulator.reply("Let me look.", tool_calls=[("look", {"at": 1})], finish_reason="length")
+
+        await failed(client, error=LengthFinishReasonError, tools=[LOOK])
 
 
 class TestRepairs:
@@ -445,7 +476,8 @@ MISTAKES = [
     ("a flag as repairs", {"max_repairs": True}, InvalidRequestError, "max_repairs is True"),
     ("text as repairs", {"max_repairs": "2"}, InvalidRequestError, "max_repairs is '2'"),
     ("a misspelt name", {"max_repair": 1}, TypeError, "did you mean 'max_repairs'?"),
-    ("instructor's name", {"response_model": Recipe}, TypeError, "parse(response_format=...)"),
+    ("instructor's name", {"response_model": Recipe}, TypeError, "did you mean 'response_format'?"),
+    ("the end of a stream", {"final_only": True}, TypeError, "get_final_completion() of stream(response_format=...)"),
     ("messages that are none", {"messages": "Hello"}, InvalidRequestError, "messages="),
 ]
 
@@ -459,6 +491,44 @@ async def test_mistakes(client, emulator, params, error, says):
         await parse(client, **params)
 
     assert says in str(caught.value)
+    assert emulator.requests == []
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"response_model": Recipe}, r"^parse\(\) got .* 'response_model'; did you mean 'response_format'\?$"),
+        ({"stream": True}, r"^parse\(\) got .* 'stream'; to get it as it comes, use stream\("),
+        ({}, r"Completions\.parse\(\) missing 1 required keyword-only argument: 'response_format'"),
+        ({"temperature": 0}, r"Completions\.parse\(\) missing 1 required keyword-only argument: 'response_format'"),
+    ],
+)
+async def test_keywords_that_are_missing(client, emulator, given, says):
+    """A keyword that does not exist is told before one that is missing, and both by the names that users know."""
+    with pytest.raises(TypeError, match=says) as caught:
+        client.chat.completions.parse(model=MODEL, messages=MESSAGES, **given)
+
+    assert "Parsing" not in str(caught.value)
+    assert emulator.requests == []
+
+
+@pytest.mark.parametrize("name", ["create", "parse", "stream", "run_tools"])
+async def test_names_of_methods(client, name):
+    """Methods are known by the class that users see, and a wrong name of a required argument by the right one."""
+    method = getattr(client.chat.completions, name)
+
+    assert method.__qualname__ == f"{type(client.chat.completions).__name__}.{name}"
+    with pytest.raises(
+        TypeError, match=rf"^{name}\(\) got an unexpected keyword argument 'modle'; did you mean 'model'"
+    ):
+        method(modle=MODEL, messages=MESSAGES)
+
+
+async def test_repairs_of_a_stream(client, emulator):
+    """A stream is not repaired."""
+    with pytest.raises(TypeError, match=r"'max_repairs'; repairs are for parse\(\)"):
+        client.chat.completions.stream(model=MODEL, messages=MESSAGES, response_format=Recipe, max_repairs=1)
+
     assert emulator.requests == []
 
 

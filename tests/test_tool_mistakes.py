@@ -177,6 +177,12 @@ RUNS = [
     Wrong("the end of a stream", {"final_only": True}, ("'final_only'", "run_tools(stream=True)"), TypeError),
     Wrong("a misspelt keyword", {"aprove": print}, ("run_tools()", "'aprove'", "'approve'"), TypeError),
     Wrong("a misspelt parameter", {"temprature": 0}, ("run_tools()", "'temperature'"), TypeError),
+    Wrong(
+        "a type", {"response_format": Place}, ("response_format is", "Run the tools, then parse(messages=run.messages")
+    ),
+    Wrong(
+        "a type of a stream", {"response_format": list[Place], "stream": True}, ("response_format is", "Run the tools,")
+    ),
     Wrong("messages as text", {"messages": "Hello"}, ("messages is 'Hello'",)),
     Wrong("a wrong parameter", {"temperature": "hot"}, ("temperature is 'hot'",)),
     Wrong("a wrong deadline", {"deadline": -1}, ("deadline is -1",), ConfigurationError),
@@ -197,10 +203,10 @@ async def test_run(wrong: Wrong, client: Any, emulator: Emulator) -> None:
 
 
 async def test_missing_arguments(client: Any) -> None:
-    """Python's own words name the function, and no class that users do not know."""
-    with pytest.raises(TypeError, match=r"^run_tools\(\) missing 1 required keyword-only argument: 'tools'$"):
+    """Python's own words name the method by the class that users know."""
+    with pytest.raises(TypeError, match=r"^(Async)?Completions\.run_tools\(\) missing 1 required keyword-only argument: 'tools'$"):
         client.chat.completions.run_tools(model=MODEL, messages=MESSAGES)
-    with pytest.raises(TypeError, match=r"^run_tools\(\) takes 1 positional argument but 2 were given$"):
+    with pytest.raises(TypeError, match=r"^(Async)?Completions\.run_tools\(\) takes 1 positional argument but 2 were given$"):
         client.chat.completions.run_tools(MODEL)
 
 

@@ -70,6 +70,14 @@ async def test_does_not_fit(client: Any, emulator: Emulator, reply: dict[str, An
     assert caught.value.completion.text == stream.text
 
 
+async def test_words_beside_a_call(client: Any, emulator: Emulator) -> None:
+    """A call is an answer, whatever is said beside it."""
+    emulator.reply("Let me look.", tool_calls=[("look", {"at": 1})])
+    final = await done(typed(client, tools=[{"type": "function", "function": {"name": "look"}}]).get_final_completion())
+
+    assert final.choices[0].message.tool_calls[0].function.name == "look"
+
+
 async def test_a_mapping(client: Any, emulator: Emulator) -> None:
     """A mapping is sent as it is, and nothing is parsed."""
     emulator.reply("{}")

@@ -19,6 +19,7 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    PrivateAttr,
     RootModel,
     StringConstraints,
     Tag,
@@ -336,6 +337,23 @@ class TestGrowth:
         )
 
     @pytest.mark.parametrize(
+        "text",
+        [
+            '<think>{"title": "no"}? <b></think>{"title": "t',
+            'For {name}, {"title": "t',
+            '{ {"title": "t',
+            '1 < 2: {"title": "t',
+        ],
+    )
+    @pytest.mark.parametrize("size", [1, 3, 100])
+    def test_no_answer_yet(self, text, size):
+        """Thoughts are skipped, in however many pieces they come, and so are names in braces."""
+        values = grown(Step, text, size)
+
+        assert values[-1].title == "t"
+        assert "no" not in [value.title for value in values if value is not None]
+
+    @pytest.mark.parametrize(
         "text", ['{"title": "t"]', '{"title": "t", 1: 2', "{1", '{"title": "t", "notes": [}', '{["x"]}', '{\n"\n": 1']
     )
     def test_no_json(self, text):
@@ -365,6 +383,14 @@ class Box(BaseModel, Generic[T]):
 @dataclasses.dataclass
 class Crate(Generic[T]):
     it: T
+
+
+class Private(BaseModel):
+    name: str
+    _count: int = PrivateAttr(3)
+    _marks: list[int] = PrivateAttr(default_factory=list)
+    _later: int = PrivateAttr()
+    _failing: int = PrivateAttr(default_factory=lambda: {}["x"])
 
 
 class Held(BaseModel):
@@ -478,6 +504,17 @@ class TestTypes:
         reader.feed(text)
 
         assert getattr(reader.value, name) == shown
+
+    def test_private_attributes(self):
+        """Private attributes that have a default have it; one whose factory fails is left out."""
+        shown = after(Private, '{"name": "a')
+
+        assert (shown.name, shown._count, shown._marks) == ("a", 3, [])
+        with pytest.raises(AttributeError):
+            _ = shown._later
+        with pytest.raises(AttributeError):
+            _ = shown._failing
+        assert after(Step, '{"title": "a').__pydantic_private__ is None
 
     def test_generic_models(self):
         """A generic model grows as any other, in its own class."""

@@ -409,6 +409,11 @@ class TestValidate:
             '```json\n{"kind": "cat", "lives": 7}\n```',
             'Here it is:\n\n```\n{"kind": "cat", "lives": 7}\n```\nMeow.',
             'Sure! {"kind": "cat", "lives": 7} Is that what you want?',
+            '<think>{"kind": "dog"}? No.</think>{"kind": "cat", "lives": 7}',
+            'A {"kind": "dog"}? No.</think>\nHere: {"kind": "cat", "lives": 7}.',
+            'For {name}: {"kind": "cat", "lives": 7}, or {other}.',
+            '{{"kind": "cat", "lives": 7}}',
+            'As {"kind": ...}, so: {"kind": "cat", "lives": 7} {}',
         ],
     )
     def test_where_it_is(self, text):
@@ -421,6 +426,48 @@ class TestValidate:
     def test_wrapped(self, text):
         """A type that is no object is read with its wrapper and without."""
         assert Output.of(list[int]).validate(text) == [1, 2]
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "Here: [1, 2]",
+            "<think>[3]?</think>[1, 2]",
+            'Here: {"value": [1, 2]}.',
+            '[sic] {"value": [1, 2]}',
+            "The {numbers} [1, 2] of [x]",
+        ],
+    )
+    def test_lists_among_words(self, text):
+        """A list is found among words, with its wrapper and without."""
+        assert Output.of(list[int]).validate(text) == [1, 2]
+        assert Output.of(Union[list[int], int]).validate(text) == [1, 2]
+        assert Output.of(Union[TypeAliasType("Numbers", list[int]), None]).validate(text) == [1, 2]
+
+    def test_lists_of_objects(self):
+        """A list is found before the objects in it."""
+        assert Output.of(list[Valued]).validate('Sure! [{"value": 1}, {"value": 2}]') == [
+            Valued(value=1),
+            Valued(value=2),
+        ]
+
+    def test_brackets_that_are_no_list(self):
+        """Brackets among words are none where the type is no list."""
+        assert Output.of(Union[Valued, Cat]).validate('As in [1]: {"value": 1}') == Valued(value=1)
+
+    def test_a_part_is_no_answer(self):
+        """A part of a broken answer is not taken for it, though it fits."""
+        for kind, text in (
+            (Node, '{"value": 1, "children": [{"value": 2, "children": []}]'),
+            (list[int], '{"value": [1]'),
+        ):
+            with pytest.raises(ValidationError) as caught:
+                Output.of(kind).validate(text)
+            assert caught.value.errors()[0]["type"] == "json_invalid"
+
+    def test_many_braces(self):
+        """Not every brace of a long text is tried."""
+        with pytest.raises(ValidationError):
+            Output.of(Valued).validate('{"x} ' * 20 + '{"value": 1} {')
 
     def test_a_field_of_the_wrappers_name(self):
         """A member of a union may have a field that is named as the wrapper is."""

@@ -52,10 +52,27 @@ _STREAMING = {
     **_ELSEWHERE,
     "stream": "leave it out: stream() always streams",
     "final_only": "for the answer alone use create(final_only=True), or get_final_completion() of the stream",
+    "response_model": "did you mean 'response_format'?",
+    "max_repairs": "repairs are for parse(): what was streamed can't be taken back",
 }
+
+# The same for parse().
+_PARSING = {
+    **_ELSEWHERE,
+    "stream": "to get it as it comes, use stream(response_format=...)",
+    "final_only": "to stream on the wire alone, use get_final_completion() of stream(response_format=...)",
+    "response_model": "did you mean 'response_format'?",
+}
+
+_ADVICE = {"stream": _STREAMING, "parse": _PARSING}
 
 # Parameters that can be given as any iterable; JSON and the check know lists.
 _LISTS = ("tools", "functions", "modalities", "stop")
+
+
+def advice(function: str) -> Mapping[str, str]:
+    """What to do instead of giving a keyword to a function that has none of that name."""
+    return _ADVICE.get(function, _ELSEWHERE)
 
 
 def unexpected_keyword(
@@ -121,8 +138,8 @@ def build_chat(
     """
     for name in params:
         if name not in CHAT_PARAMS:
-            also = _STREAMING if function == "stream" else _ELSEWHERE
-            raise unexpected_keyword(function, name, (*CHAT_PARAMS, "model", "messages", *own), also, body=True)
+            known = (*CHAT_PARAMS, "model", "messages", *own)
+            raise unexpected_keyword(function, name, known, advice(function), body=True)
     if stream is not None and not isinstance(stream, bool):
         raise invalid("stream", stream, "True or False")
     if final_only is not None and not isinstance(final_only, bool):

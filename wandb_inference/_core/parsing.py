@@ -19,7 +19,7 @@ from ..exceptions import (
 from ..types.parsed import ParsedChatCompletion, ParsedChoice, ParsedMessage
 from .build import build_chat
 from .partial import PartialJson
-from .schema import Output, candidates
+from .schema import Output
 from .settings import Settings
 from .usage import total_usage
 from .validate import invalid, lasting, message_list
@@ -146,7 +146,7 @@ def read_parsed(
 ) -> ParsedChatCompletion[T]:
     """A completion with the values of its choices.
 
-    A choice that called tools and said nothing has none, which is no failure.
+    A choice that called tools has none where its text is empty or does not fit: words beside a call are no failure.
 
     Args:
         output: The type of the values.
@@ -163,8 +163,13 @@ def read_parsed(
     choices: list[ParsedChoice[T]] = []
     for choice in completion.choices:
         message = _as(cast("type[ParsedMessage[T]]", ParsedMessage), choice.message)
-        if choice.message.content or not (choice.message.tool_calls or choice.message.function_call):
-            vars(message)["_parsed"] = _value(output, completion, choice, usage, rounds)
+        called = bool(choice.message.tool_calls or choice.message.function_call)
+        if choice.message.content or not called:
+            try:
+                vars(message)["_parsed"] = _value(output, completion, choice, usage, rounds)
+            except ParseError as error:
+                if not called or type(error) is not ParseError:
+                    raise
         parsed = _as(cast("type[ParsedChoice[T]]", ParsedChoice), choice)
         vars(parsed)["message"] = message
         choices.append(parsed)
@@ -253,7 +258,7 @@ def _readable(text: str) -> object:
 def problems_of(output: Output[Any], text: str, error: ValidationError) -> list[RequestProblem]:
     """What is wrong with a text, by the paths of its own JSON."""
     value: object = None
-    for candidate in candidates(text):
+    for candidate in output.candidates(text):
         try:
             value = output.unwrapped(json.loads(candidate))
             break

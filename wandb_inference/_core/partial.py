@@ -27,8 +27,10 @@ _START_BUDGET = 4096
 _DEEPEST = 200
 """Objects and arrays inside each other at most: pydantic reads no more either."""
 
-_OPENING = re.compile(r"[{\[]")
-_BRACE = re.compile(r"\{")
+_OPENING = re.compile(r"[{\[]|<think>")
+_BRACE = re.compile(r"\{|<think>")
+_THOUGHT = "</think>"
+_THOUGHTS_END = re.compile(_THOUGHT)
 _QUOTE = re.compile(r'["\\]')
 _DELIMITER = re.compile(r'[\s,:"{}\[\]]')
 
@@ -37,7 +39,7 @@ class PartialJson(Generic[T]):
     """The value of a JSON text that grows, as far as it has come.
 
     Never fails: a text that is no JSON, or does not fit, just gets no further. Words before the first bracket are
-    skipped, as is all that comes behind the last.
+    skipped, thoughts in `<think>` and names in braces among them, as is all that comes behind the last.
 
     Args:
         shape: What the text may hold; without one, any JSON, shown as plain data.
@@ -59,6 +61,7 @@ class PartialJson(Generic[T]):
         self._stack: list[Frame] = []
         self._start: int | None = None  # of the text or scalar that is open
         self._in_text = False
+        self._thinking = False
         self._over = False
         self._budget = _START_BUDGET
         self._value: object = MISSING
@@ -127,9 +130,14 @@ class PartialJson(Generic[T]):
 
     def _structure(self, text: str, at: int, base: int) -> int:
         if not self._stack:
-            opening = self._opening.search(text, at)
+            opening = (_THOUGHTS_END if self._thinking else self._opening).search(text, at)
             if opening is None:
+                tag = text.rfind("<", max(at, len(text) - len(_THOUGHT) + 1))
+                self._rest = text[tag:] if tag >= 0 else ""  # a part of it may be still to come
                 return len(text)
+            if opening[0].endswith(">"):
+                self._thinking = not self._thinking
+                return opening.end()
             at = opening.start()
             shape = self._bare if text[at] == "[" else self._shape
             self._stack.append(Frame(text[at], base + at, shape, plain=self._plain))
@@ -144,6 +152,9 @@ class PartialJson(Generic[T]):
                 self._over = True
             return at + 1
         is_key = frame.is_object and frame.key is None
+        if is_key and sign != '"' and len(self._stack) == 1 and self._is_empty(frame, base + at):
+            self._stack.pop()  # no object: a name in braces
+            return at
         if (is_key and sign != '"') or (sign in "{[" and len(self._stack) == _DEEPEST):
             self._over = True
         elif sign in "{[":
@@ -152,6 +163,9 @@ class PartialJson(Generic[T]):
             self._start = base + at
             self._in_text = sign == '"'
         return at + 1
+
+    def _is_empty(self, frame: Frame, end: int) -> bool:
+        return not self._slice(frame.start + 1, end).strip()
 
     def _text(self, text: str, at: int, base: int) -> int:
         mark = _QUOTE.search(text, at)

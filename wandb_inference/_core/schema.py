@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import is_dataclass
@@ -34,6 +35,15 @@ _KEY = "value"
 _WRAPPED = re.compile(r'\s*\{\s*"value"\s*:')
 _FENCED = re.compile(r"```[ \t]*\w*[ \t]*\n(.*?)```", re.DOTALL)
 
+# A brace that begins an object, unlike that of `{name}`.
+_OBJECT = re.compile(r'\{(?=\s*["}])')
+_OBJECT_OR_LIST = re.compile(rf"{_OBJECT.pattern}|\[")
+_BRACKET = re.compile(r"[{}\[\]]")
+_DECODER = json.JSONDecoder()
+
+_TRIES = 20
+"""Places where JSON among words is looked for at most: each may cost a look at all that follows."""
+
 # Values, and functions, which pydantic would read the arguments of.
 _VALUES = (
     *(str, bytes, int, float, list, tuple, set, Mapping, BaseModel, enum.Enum, type(None)),
@@ -51,7 +61,7 @@ class Output(Generic[T]):
         InvalidRequestError: No type, or one that a strict schema can't express; the path names the field.
     """
 
-    __slots__ = ("_adapter", "_shape", "_type", "_wrapped", "name", "schema")
+    __slots__ = ("_adapter", "_list", "_shape", "_type", "_wrapped", "name", "schema")
 
     def __init__(self, wanted: Any) -> None:
         if _is_value(wanted):
@@ -68,6 +78,7 @@ class Output(Generic[T]):
         """The type's name."""
         schema = strict_schema(given, _WHERE)
         self._wrapped = "properties" not in schema
+        self._list = self._wrapped and _is_list(given, given.get("$defs", {}))
         if self._wrapped:
             inside = strict_schema({"type": "object", "properties": {_KEY: given}, "$defs": given.get("$defs")}, _WHERE)
             schema = inside
@@ -111,14 +122,15 @@ class Output(Generic[T]):
     def validate(self, text: str) -> T:
         """The value that a text holds.
 
-        The text is JSON; JSON in a fenced block, or with words before and behind it, is found too, since models without
-        constrained decoding write such. A type that is no object may come with or without its wrapper.
+        The text is JSON; JSON in a fenced block, behind thoughts that end in `</think>`, or with words before and
+        behind it, is found too, since models without constrained decoding write such. A type that is no object may come
+        with or without its wrapper.
 
         Raises:
             ValidationError: It does not fit the type, or is no JSON.
         """
         failure: ValidationError | None = None
-        for candidate in candidates(text):
+        for candidate in self.candidates(text):
             try:
                 return self._read(candidate)
             except ValidationError as error:
@@ -127,6 +139,10 @@ class Output(Generic[T]):
                 failure = failure or error
         assert failure is not None  # the text itself is the first candidate
         raise failure
+
+    def candidates(self, text: str) -> Iterator[str]:
+        """Where the JSON of an answer may be, the likeliest first."""
+        return candidates(text, lists=self._list)
 
     def unwrapped(self, value: object) -> object:
         """A JSON value without the wrapper of a type that is no object."""
@@ -139,7 +155,7 @@ class Output(Generic[T]):
         if self._shape is None:
             self._shape = shape_of(self._type, None)
         if self._wrapped:
-            return PartialJson(wrapper_of(_KEY, self._shape), self.validate, self._shape)
+            return PartialJson(wrapper_of(_KEY, self._shape), self.validate, self._shape if self._list else None)
         return PartialJson(self._shape, self.validate)
 
     def _read(self, text: str) -> T:
@@ -177,16 +193,58 @@ def _cached(wanted: Any) -> Output[Any]:
     return Output(wanted.wanted if isinstance(wanted, _Same) else wanted)
 
 
-def candidates(text: str) -> Iterator[str]:
-    """Where the JSON of an answer may be, the likeliest first: all of it, a fenced block, the outermost braces."""
+def candidates(text: str, *, lists: bool = False) -> Iterator[str]:
+    """Where the JSON of an answer may be, the likeliest first.
+
+    All of it; what follows the thoughts; in that a fenced block, what the outermost brackets hold, and each object that
+    is complete, though none inside one that is broken.
+
+    Args:
+        text: The answer.
+        lists: Whether it may be a list.
+    """
     text = text.lstrip("\ufeff")
     yield text
+    _, ended, said = text.partition("</think>")
+    if ended:
+        text = said
+        yield text
     fenced = _FENCED.search(text)
     if fenced:
         yield fenced[1]
-    first, last = text.find("{"), text.rfind("}")
-    if 0 <= first < last:
-        yield text[first : last + 1]
+    first = text.find("{")
+    start = text.find("[") if lists else -1
+    # A list behind a brace may be a part of something that is cut.
+    if 0 <= start < text.rfind("]") and not 0 <= first < start:
+        yield text[start : text.rfind("]") + 1]
+    if 0 <= first < text.rfind("}"):
+        yield text[first : text.rfind("}") + 1]
+    yield from _complete(text, _OBJECT_OR_LIST if lists else _OBJECT)
+
+
+def _complete(text: str, opening: re.Pattern[str]) -> Iterator[str]:
+    end = 0
+    for _ in range(_TRIES):
+        found = opening.search(text, end)
+        if found is None:
+            return
+        start = found.start()
+        try:
+            _, end = _DECODER.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            end = _closed(text, start)
+        else:
+            yield text[start:end]
+
+
+def _closed(text: str, start: int) -> int:
+    """Where a bracket is closed that begins no JSON: brackets are counted, whatever they stand in."""
+    depth = 0
+    for bracket in _BRACKET.finditer(text, start):
+        depth += 1 if bracket[0] in "{[" else -1
+        if not depth:
+            return bracket.end()
+    return len(text)
 
 
 def _is_value(wanted: object) -> bool:
@@ -195,6 +253,13 @@ def _is_value(wanted: object) -> bool:
 
 def _is_adapter(wanted: object) -> bool:
     return isinstance(wanted, TypeAdapter)
+
+
+def _is_list(schema: JsonSchemaValue, known: Mapping[str, JsonSchemaValue]) -> bool:
+    """Whether what fits a schema may be a list."""
+    if "$ref" in schema:
+        schema = known[schema["$ref"].rpartition("/")[2]]
+    return schema.get("type") == "array" or any(_is_list(member, known) for member in schema.get("anyOf", ()))
 
 
 def _is_no_json(error: ValidationError) -> bool:

@@ -6,6 +6,7 @@ is shown when it is complete: half a date is no date.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 from collections.abc import Callable, Iterator, Mapping, MutableSequence, Sequence
 from dataclasses import fields, is_dataclass
@@ -18,13 +19,14 @@ from types import UnionType
 from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 from uuid import UUID
 
-from pydantic import AliasChoices, BaseModel, Discriminator, Field, RootModel, Tag, TypeAdapter
+from pydantic import AliasChoices, BaseModel, Discriminator, Field, PrivateAttr, RootModel, Tag, TypeAdapter
 from pydantic.errors import PydanticUserError
 from typing_extensions import is_typeddict
 
 Complete = Callable[[str], object]
 
 _ANNOTATED: Any = Annotated
+_UNDEFINED: object = PrivateAttr().default
 _PLAIN = (int, float, bool, type(None))
 _SCALARS = (enum.Enum, date, time, timedelta, Decimal, UUID, PurePath, bytes)
 _LISTS = (list, Sequence, MutableSequence)
@@ -89,7 +91,7 @@ class Record:
             object.__setattr__(made, "__dict__", {**dict.fromkeys(kind.model_fields), **values})
             object.__setattr__(made, "__pydantic_fields_set__", set(values))
             object.__setattr__(made, "__pydantic_extra__", None)
-            object.__setattr__(made, "__pydantic_private__", None)
+            object.__setattr__(made, "__pydantic_private__", _private(kind))
             return made
         for field in fields(kind):
             object.__setattr__(made, field.name, values.get(field.name))
@@ -259,6 +261,19 @@ def _unqualified(hint: Any) -> Any:
     """A TypedDict's hint without `Required` and its like."""
     name = getattr(get_origin(hint), "_name", None)
     return _unqualified(get_args(hint)[0]) if name in ("Required", "NotRequired", "ReadOnly") else hint
+
+
+def _private(model: type[BaseModel]) -> dict[str, object] | None:
+    """The private attributes of a new instance: those that have a default."""
+    private: dict[str, object] = {}
+    for name, attribute in model.__private_attributes__.items():
+        with contextlib.suppress(Exception):  # a factory of the user's may raise anything; the end will tell
+            factory = cast("Callable[[], object] | None", attribute.default_factory)
+            # By hand: whether `get_default()` calls the factory depends on pydantic's version.
+            default: object = attribute.get_default() if factory is None else factory()
+            if default is not _UNDEFINED:
+                private[name] = default
+    return private if model.__private_attributes__ else None
 
 
 def _model(model: type[BaseModel]) -> Record:

@@ -18,7 +18,7 @@ from .options import merged_timeouts
 from .tool_calls import Round, sendable
 from .tools import Tool
 from .usage import total_usage
-from .validate import invalid, lasting, message_list
+from .validate import invalid, is_type, lasting, message_list
 
 if TYPE_CHECKING:
     from .settings import Settings
@@ -86,6 +86,9 @@ class ToolLoop:
                 raise invalid(name, value, "True or False")
         if params.get("n") not in (None, 1):
             raise invalid("n", params["n"], "1: a run follows one answer")
+        if is_type(params.get("response_format")):
+            hint = "Run the tools, then parse(messages=run.messages, response_format=...)."
+            raise invalid("response_format", params["response_format"], "a mapping: a run is not parsed", hint)
         for name, function in (("approve", approve), ("on_step", on_step)):
             _check_callback(name, function, blocking=blocking)
         self.approve = approve

@@ -84,7 +84,7 @@ class EventStreams:
         response_format: object,
         **params: Unpack[FormlessChatParams],
     ) -> ChatStream[Any]: ...
-    @with_parameters(FormlessChatParams)
+    @with_parameters(FormlessChatParams, owner="Completions")
     def stream(
         self,
         *,
@@ -102,6 +102,7 @@ class EventStreams:
                 `wandb_inference.types`, or an answer's own `message`, mixed, in any iterable.
             response_format: A mapping, as for `create()`, or a type, as for `parse()`: the events of the content then
                 have its value, as far as it has come, in `.parsed`, and the final completion has `.parsed`.
+                Fields that have not come are `None`, also to computed fields and methods of the type.
             **params: See `wandb_inference.types.ChatParams`. What is left out or `None` is not sent.
 
         The request is checked here, and sent where `with` enters. The loop raises what `create()` raises.
@@ -160,7 +161,7 @@ class AsyncEventStreams:
         response_format: object,
         **params: Unpack[FormlessChatParams],
     ) -> AsyncChatStream[Any]: ...
-    @with_parameters(FormlessChatParams)
+    @with_parameters(FormlessChatParams, owner="AsyncCompletions")
     def stream(
         self,
         *,
@@ -178,6 +179,7 @@ class AsyncEventStreams:
                 `wandb_inference.types`, or an answer's own `message`, mixed, in any iterable.
             response_format: A mapping, as for `create()`, or a type, as for `parse()`: the events of the content then
                 have its value, as far as it has come, in `.parsed`, and the final completion has `.parsed`.
+                Fields that have not come are `None`, also to computed fields and methods of the type.
             **params: See `wandb_inference.types.ChatParams`. What is left out or `None` is not sent.
 
         Not to be awaited: the request is checked here, and sent where `async with` enters. The loop raises what

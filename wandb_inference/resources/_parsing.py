@@ -61,7 +61,7 @@ class Parsing:
         max_repairs: int = 0,
         **params: Unpack[FormlessChatParams],
     ) -> ParsedChatCompletion[Any]: ...
-    @with_parameters(FormlessChatParams)
+    @with_parameters(FormlessChatParams, owner="Completions")
     def parse(
         self,
         *,
@@ -151,7 +151,7 @@ class AsyncParsing:
         max_repairs: int = 0,
         **params: Unpack[FormlessChatParams],
     ) -> Coroutine[Any, Any, ParsedChatCompletion[Any]]: ...
-    @with_parameters(FormlessChatParams)
+    @with_parameters(FormlessChatParams, owner="AsyncCompletions")
     @awaited
     async def parse(
         self,

@@ -75,7 +75,7 @@ class ToolRuns:
         stream: bool,
         **params: Unpack[ToollessChatParams],
     ) -> ToolCompletion | ToolStream: ...
-    @with_parameters(ToollessChatParams)
+    @with_parameters(ToollessChatParams, owner="Completions")
     def run_tools(
         self,
         *,
@@ -210,7 +210,7 @@ class AsyncToolRuns:
         stream: bool,
         **params: Unpack[ToollessChatParams],
     ) -> Coroutine[Any, Any, ToolCompletion] | AsyncToolStream: ...
-    @with_parameters(ToollessChatParams)
+    @with_parameters(ToollessChatParams, owner="AsyncCompletions")
     def run_tools(
         self,
         *,

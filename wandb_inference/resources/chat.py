@@ -175,7 +175,7 @@ class Completions(EventStreams, Parsing, ToolRuns):
         final_only: Literal[False] = False,
         **params: Unpack[ChatParams],
     ) -> ChatCompletion | Stream[ChatCompletionChunk]: ...
-    @with_parameters(ChatParams)
+    @with_parameters(ChatParams, owner="Completions")
     def create(
         self,
         *,
@@ -256,7 +256,7 @@ class AsyncCompletions(AsyncEventStreams, AsyncParsing, AsyncToolRuns):
         final_only: Literal[False] = False,
         **params: Unpack[ChatParams],
     ) -> Coroutine[Any, Any, ChatCompletion | AsyncStream[ChatCompletionChunk]]: ...
-    @with_parameters(ChatParams)
+    @with_parameters(ChatParams, owner="AsyncCompletions")
     @awaited
     async def create(
         self,
