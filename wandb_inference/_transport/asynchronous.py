@@ -189,8 +189,19 @@ class AsyncTransport:
         return exchange
 
     async def close(self) -> None:
-        """Closes the connections of this event loop; a client of the caller's own stays open."""
+        """Closes the connections of this event loop; a client of the caller's own stays open. Calls end at once."""
         self._closed = True
+        pool = self._pools.get(current())
+        if pool is not None and pool.pid == os.getpid():
+            pool.end()
+        if self._is_adaptive:
+            from .async_gate import gate_of
+
+            gate_of(self, self._limit).end()
+        await self.release()
+
+    async def release(self) -> None:
+        """Closes the connections of this event loop."""
         pool = self._pools.pop(current(), None)
         if pool is not None and pool.pid == os.getpid():
             await pool.close()

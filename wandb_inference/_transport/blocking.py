@@ -186,15 +186,23 @@ class Transport:
             return self._made[proxy]
 
     def close(self) -> None:
-        """Closes the connections; a client of the caller's own stays open."""
+        """Closes the connections; a client of the caller's own stays open. Calls in line end at once."""
         self._closed = True
+        if self._pid == os.getpid():
+            self._pool.end()
+            if self._gate is not None and self._gate.pid == self._pid:
+                self._gate.end()
+        self.release()
+
+    def release(self) -> None:
+        """Closes the connections that nobody uses."""
         if self._pid == os.getpid():
             self._pool.clear()
             for http in list(self._made.values()):  # other threads may add to them
                 http.close()
 
     def __del__(self) -> None:
-        self.close()
+        self.release()
 
 
 class Turn:

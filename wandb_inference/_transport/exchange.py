@@ -14,7 +14,7 @@ from .connection import Connection
 from .decoding import Decoder
 from .dialing import Dialer
 from .http11 import Head, ProtocolError, ResponseReader
-from .outcomes import ERRORS, Answer, NotSentError, joined
+from .outcomes import ERRORS, Answer, NotSentError, closed, joined
 from .pool import DRAIN_BYTES, DRAIN_SECONDS, Idle, Origin, Turns
 
 if TYPE_CHECKING:
@@ -55,10 +55,18 @@ class Pool:
         self._lock = threading.RLock()
         self._turns: Turns[_Waiter] = Turns(limit)
         self._idle: Idle[Connection] = Idle(limit, self.dialer.network.keepalive_expiry)
+        self.ended = False
+        """Whether the client was closed: there are no more turns."""
 
     def enter(self, clocks: Clocks) -> None:
-        """Waits in line for a turn, which is counted in the deadline alone."""
+        """Waits in line for a turn, which is counted in the deadline alone.
+
+        Raises:
+            ConfigurationError: The client is closed, or was meanwhile.
+        """
         with self._lock:
+            if self.ended:
+                raise closed(is_own=True)
             if self._turns.enter():
                 return
             waiter = _Waiter()
@@ -74,7 +82,10 @@ class Pool:
             raise
         finally:
             clocks.queued += time.monotonic() - began
-        if not self._step_out(waiter):
+        granted = self._step_out(waiter)
+        if self.ended:
+            raise closed(is_own=True)
+        if not granted:
             raise NotSentError from ClockError("deadline")
 
     def _step_out(self, waiter: _Waiter) -> bool:
@@ -89,6 +100,13 @@ class Pool:
             waiter = self._turns.leave()
             if waiter is not None:
                 waiter.granted = True
+                waiter.called.set()
+
+    def end(self) -> None:
+        """Sends away who waits in line, for good."""
+        with self._lock:
+            self.ended = True
+            for waiter in self._turns.end():
                 waiter.called.set()
 
     def take(self, origin: Origin) -> Connection | None:
