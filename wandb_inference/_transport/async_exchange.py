@@ -14,7 +14,7 @@ from .clocks import ClockError, Clocks, Limit
 from .decoding import Decoder
 from .dialing import Dialer
 from .http11 import Head, ProtocolError, ResponseReader
-from .outcomes import ERRORS, Answer, NotSentError, closed, joined
+from .outcomes import CLOSED, ERRORS, Answer, NotSentError, closed, joined
 from .pool import DRAIN_BYTES, DRAIN_SECONDS, Idle, Origin, Turns
 from .runs import Run, Waiter, current_run
 
@@ -126,6 +126,9 @@ class AsyncPool:
     async def connect(self, origin: Origin, clocks: Clocks) -> AsyncConnection:
         """A new connection."""
         connection = await AsyncConnection.open(origin, clocks.limit("connect"), self.dialer)
+        if self.ended:
+            connection.close()
+            raise closed(is_own=True)
         self._busy.add(connection)
         return connection
 
@@ -234,7 +237,7 @@ class AsyncDirectExchange:
                 body = reader.feed(await connection.read(clocks.limit("read")))
         except (OSError, ProtocolError):
             self._pool.discard(connection)
-            if reused and reader.untouched and pieces is None:
+            if reused and reader.untouched and pieces is None and not self._pool.ended:
                 return False
             raise
         except BaseException:
@@ -267,7 +270,10 @@ class AsyncDirectExchange:
                 if self._reader.broken is not None:
                     raise self._reader.broken
                 limit = self._clocks.limit("read").earlier(stall)
-                raw = self._reader.feed(await self._connection.read(limit))
+                data = await self._connection.read(limit)
+                if not data and self._pool.ended:
+                    raise ProtocolError(CLOSED)  # a body without a length would seem to have come whole
+                raw = self._reader.feed(data)
             body = self._decoder.feed(raw) if self._decoder is not None else raw
             if body:
                 return body

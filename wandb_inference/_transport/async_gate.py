@@ -113,6 +113,11 @@ class AsyncHeldTurn:
         self.exchange: AsyncExchange | None = turn.exchange
 
     @property
+    def ended(self) -> bool:
+        """Whether the client was closed."""
+        return self._turn.ended
+
+    @property
     def run(self) -> Run:
         """Where it is waited for."""
         return self._turn.run

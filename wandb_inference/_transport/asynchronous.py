@@ -88,6 +88,8 @@ class AsyncTransport:
                 if watch is not None:
                     await tell_async(watch.failed(attempt.wait, journal.error))
                 if attempt.wait:
+                    if self._closed:
+                        raise closed(is_own=True)
                     log_wait(attempt.wait)
                     await (await self.own_pool()).run.sleep(attempt.wait)
                 if watch is not None:
@@ -139,7 +141,8 @@ class AsyncTransport:
         except ERRORS as error:
             try:
                 # Into no variable: the error's traceback knows this frame, and a circle would keep the connections.
-                return failure(error, began, clocks, turn.answer(text), answered)
+                is_closed = turn.ended and self.is_own
+                return failure(error, began, clocks, turn.answer(text), answered, is_closed=is_closed)
             finally:
                 await turn.close()
         except BaseException:
@@ -214,6 +217,11 @@ class AsyncTurn:
         self._pool = pool
         self._held = False
         self.exchange: AsyncExchange | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the client was closed."""
+        return self._pool.ended
 
     async def begin(self, clocks: Clocks) -> None:
         """Waits for the turn."""
@@ -303,7 +311,8 @@ class AsyncBody:
         try:
             return await self._exchange.read(self._stall)
         except ERRORS as error:
-            return failure(error, self._began, self._clocks)
+            is_closed = self._turn.ended and self._exchange.answer.route != "http_client"
+            return failure(error, self._began, self._clocks, is_closed=is_closed)
 
     async def close(self, *, drain: bool = False) -> None:
         """Gives the connection back, or up.

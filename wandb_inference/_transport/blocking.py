@@ -88,6 +88,8 @@ class Transport:
                 if watch is not None:
                     tell(watch.failed(attempt.wait, journal.error))
                 if attempt.wait:
+                    if self._closed:
+                        raise closed(is_own=True)
                     log_wait(attempt.wait)
                     time.sleep(attempt.wait)
                 if watch is not None:
@@ -131,7 +133,8 @@ class Transport:
         except ERRORS as error:
             try:
                 # Into no variable: the error's traceback knows this frame, and a circle would keep the connections.
-                return failure(error, began, clocks, turn.answer(text), answered)
+                is_closed = turn.ended and self.is_own
+                return failure(error, began, clocks, turn.answer(text), answered, is_closed=is_closed)
             finally:
                 turn.close()
         except BaseException:
@@ -186,7 +189,7 @@ class Transport:
             return self._made[proxy]
 
     def close(self) -> None:
-        """Closes the connections; a client of the caller's own stays open. Calls in line end at once."""
+        """Closes the connections; a client of the caller's own stays open. Calls end at once."""
         self._closed = True
         if self._pid == os.getpid():
             self._pool.end()
@@ -212,6 +215,11 @@ class Turn:
         self._pool = pool
         self._held = False
         self.exchange: Exchange | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the client was closed."""
+        return self._pool.ended
 
     def begin(self, clocks: Clocks) -> None:
         """Waits for the turn."""
@@ -278,7 +286,8 @@ class Body:
         try:
             return self._exchange.read(self._stall)
         except ERRORS as error:
-            return failure(error, self._began, self._clocks)
+            is_closed = self._turn.ended and self._exchange.answer.route != "http_client"
+            return failure(error, self._began, self._clocks, is_closed=is_closed)
 
     def close(self, *, drain: bool = False) -> None:
         """Gives the connection back, or up.

@@ -124,6 +124,11 @@ class HeldTurn:
         self._began = time.monotonic()
         self.exchange: Exchange | None = turn.exchange
 
+    @property
+    def ended(self) -> bool:
+        """Whether the client was closed."""
+        return self._turn.ended
+
     def close(self, *, drain: bool = False) -> None:
         """Closes the exchange, ends the turn and gives up the place."""
         try:

@@ -39,6 +39,9 @@ class NotSentError(Exception):
         self.permanent = permanent
 
 
+CLOSED = "this client was closed"
+"""Why a call ended that was in flight then."""
+
 ERRORS: tuple[type[Exception], ...] = (ClockError, NotSentError, ProtocolError, DecodingError, OSError)
 """How an exchange can fail."""
 
@@ -162,7 +165,13 @@ def reply(
 
 
 def failure(
-    error: Exception, began: float, clocks: Clocks, answer: Answer | None = None, answered: float = 0.0
+    error: Exception,
+    began: float,
+    clocks: Clocks,
+    answer: Answer | None = None,
+    answered: float = 0.0,
+    *,
+    is_closed: bool = False,
 ) -> Failure:
     """No answer, in the core's terms.
 
@@ -172,6 +181,7 @@ def failure(
         clocks: The call's.
         answer: The answer's head, where it had come.
         answered: When it had.
+        is_closed: Whether the client was closed meanwhile, and the connection with it: no fault of the server's.
     """
     clock = None
     cause: BaseException = error
@@ -187,12 +197,16 @@ def failure(
     if unsent and unsent.proxy and not any(isinstance(link, ssl.SSLError) for link in links):
         # Else the message would blame the server, which was not asked yet.
         reason = f"through the proxy {shown_url(unsent.proxy)}: {reason}"
+    is_closed = is_closed and clock is None
+    if is_closed:
+        reason = CLOSED
     return Failure(
         cause=cause,
         reason=reason,
         sent="not_sent" if unsent else "unknown",
         clock=clock,
-        permanent=bool(unsent and unsent.permanent)
+        permanent=is_closed
+        or bool(unsent and unsent.permanent)
         or any(isinstance(link, ssl.SSLCertVerificationError) or _wants_certificate(link) for link in links),
         seconds=time.monotonic() - began,
         elapsed=clocks.elapsed,
