@@ -204,9 +204,13 @@ async def test_run(wrong: Wrong, client: Any, emulator: Emulator) -> None:
 
 async def test_missing_arguments(client: Any) -> None:
     """Python's own words name the method by the class that users know."""
-    with pytest.raises(TypeError, match=r"^(Async)?Completions\.run_tools\(\) missing 1 required keyword-only argument: 'tools'$"):
+    with pytest.raises(
+        TypeError, match=r"^(Async)?Completions\.run_tools\(\) missing 1 required keyword-only argument: 'tools'$"
+    ):
         client.chat.completions.run_tools(model=MODEL, messages=MESSAGES)
-    with pytest.raises(TypeError, match=r"^(Async)?Completions\.run_tools\(\) takes 1 positional argument but 2 were given$"):
+    with pytest.raises(
+        TypeError, match=r"^(Async)?Completions\.run_tools\(\) takes 1 positional argument but 2 were given$"
+    ):
         client.chat.completions.run_tools(MODEL)
 
 

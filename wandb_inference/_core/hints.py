@@ -74,6 +74,8 @@ def for_failure(reason: str, context: Context, *, is_own_proxy: bool = False, ud
         return "Give it as network=Network(cert=...)."
     if "certificate" in reason:
         return "Give your own CA in SSL_CERT_FILE or network=Network(verify=...), or check the clock and the base URL."
+    if "client was closed" in reason:
+        return "Close it later."
     return "Check the network, or try again."
 
 

@@ -14,7 +14,7 @@ from .clocks import ClockError, Clocks, Limit
 from .decoding import Decoder
 from .dialing import Dialer
 from .http11 import Head, ProtocolError, ResponseReader
-from .outcomes import ERRORS, Answer, NotSentError, joined
+from .outcomes import CLOSED, ERRORS, Answer, NotSentError, closed, joined
 from .pool import DRAIN_BYTES, DRAIN_SECONDS, Idle, Origin, Turns
 from .runs import Run, Waiter, current_run
 
@@ -50,6 +50,8 @@ class AsyncPool:
         self._busy: set[AsyncConnection] = set()
         self._made: dict[str | None, httpx.AsyncClient] = {}
         self.pid = os.getpid()
+        self.ended = False
+        """Whether the client was closed: there are no more turns."""
         self._closer = _close_with_run(self.run, self._idle, self._busy, self._made)
 
     def __del__(self, getpid: Callable[[], int] = os.getpid) -> None:  # `os` is gone where the interpreter ends
@@ -67,7 +69,13 @@ class AsyncPool:
         await self._closer.aclose()
 
     async def enter(self, clocks: Clocks) -> None:
-        """Waits in line for a turn, which is counted in the deadline alone."""
+        """Waits in line for a turn, which is counted in the deadline alone.
+
+        Raises:
+            ConfigurationError: The client is closed, or was meanwhile.
+        """
+        if self.ended:
+            raise closed(is_own=True)
         if self._turns.enter():
             return
         try:
@@ -86,6 +94,8 @@ class AsyncPool:
             raise
         finally:
             clocks.queued += time.monotonic() - began
+        if self.ended:
+            raise closed(is_own=True)
         if not called:
             raise NotSentError from ClockError("deadline")
 
@@ -93,6 +103,12 @@ class AsyncPool:
         """Ends a turn."""
         waiter = self._turns.leave()
         if waiter is not None:
+            waiter.call()
+
+    def end(self) -> None:
+        """Sends away who waits in line, for good."""
+        self.ended = True
+        for waiter in self._turns.end():
             waiter.call()
 
     def take(self, origin: Origin) -> AsyncConnection | None:
@@ -110,6 +126,9 @@ class AsyncPool:
     async def connect(self, origin: Origin, clocks: Clocks) -> AsyncConnection:
         """A new connection."""
         connection = await AsyncConnection.open(origin, clocks.limit("connect"), self.dialer)
+        if self.ended:
+            connection.close()
+            raise closed(is_own=True)
         self._busy.add(connection)
         return connection
 
@@ -218,7 +237,7 @@ class AsyncDirectExchange:
                 body = reader.feed(await connection.read(clocks.limit("read")))
         except (OSError, ProtocolError):
             self._pool.discard(connection)
-            if reused and reader.untouched and pieces is None:
+            if reused and reader.untouched and pieces is None and not self._pool.ended:
                 return False
             raise
         except BaseException:
@@ -251,7 +270,10 @@ class AsyncDirectExchange:
                 if self._reader.broken is not None:
                     raise self._reader.broken
                 limit = self._clocks.limit("read").earlier(stall)
-                raw = self._reader.feed(await self._connection.read(limit))
+                data = await self._connection.read(limit)
+                if not data and self._pool.ended:
+                    raise ProtocolError(CLOSED)  # a body without a length would seem to have come whole
+                raw = self._reader.feed(data)
             body = self._decoder.feed(raw) if self._decoder is not None else raw
             if body:
                 return body

@@ -16,7 +16,7 @@ from anyio.lowlevel import RunVar
 from .._core.wire import Outcome, Reply, Request
 from .clocks import ClockError, Clocks, Limit
 from .lanes import Lanes, Place
-from .outcomes import NotSentError, failure
+from .outcomes import NotSentError, closed, failure
 
 if TYPE_CHECKING:
     from .._config import ApiKey
@@ -32,6 +32,7 @@ class AsyncGate:
     def __init__(self, most: int) -> None:
         self._lanes: Lanes[anyio.Event] = Lanes(most)
         self.pid = os.getpid()
+        self._ended = False
 
     async def send(
         self,
@@ -66,6 +67,8 @@ class AsyncGate:
 
     async def enter(self, request: Request, clocks: Clocks, *, again: bool) -> Place:
         """Waits in line for a place, which is counted in the deadline alone."""
+        if self._ended:
+            raise closed(is_own=True)
         lane = self._lanes.of(request)
         ticket = lane.enter()
         if ticket is not None:
@@ -84,9 +87,16 @@ class AsyncGate:
         finally:
             clocks.queued += time.monotonic() - began
         ticket = lane.step_out(waiter)
+        if ticket is None and self._ended:
+            raise closed(is_own=True)
         if ticket is None:
             raise NotSentError from ClockError("deadline")
         return Place(partial(lane.leave, ticket))
+
+    def end(self) -> None:
+        """Sends away who waits in line, for good: the client was closed."""
+        self._ended = True
+        self._lanes.end()
 
     def read(self, base_url: str, project: str | None) -> dict[str, Concurrency]:
         """The state of each model's window."""
@@ -101,6 +111,11 @@ class AsyncHeldTurn:
         self._place = place
         self._began = time.monotonic()
         self.exchange: AsyncExchange | None = turn.exchange
+
+    @property
+    def ended(self) -> bool:
+        """Whether the client was closed."""
+        return self._turn.ended
 
     @property
     def run(self) -> Run:

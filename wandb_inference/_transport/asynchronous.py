@@ -88,6 +88,8 @@ class AsyncTransport:
                 if watch is not None:
                     await tell_async(watch.failed(attempt.wait, journal.error))
                 if attempt.wait:
+                    if self._closed:
+                        raise closed(is_own=True)
                     log_wait(attempt.wait)
                     await (await self.own_pool()).run.sleep(attempt.wait)
                 if watch is not None:
@@ -139,7 +141,9 @@ class AsyncTransport:
         except ERRORS as error:
             try:
                 # Into no variable: the error's traceback knows this frame, and a circle would keep the connections.
-                return failure(error, began, clocks, turn.answer(text), answered, self.network)
+                is_closed = turn.ended and self.is_own
+                head = turn.answer(text)
+                return failure(error, began, clocks, head, answered, self.network, is_closed=is_closed)
             finally:
                 await turn.close()
         except BaseException:
@@ -189,8 +193,19 @@ class AsyncTransport:
         return exchange
 
     async def close(self) -> None:
-        """Closes the connections of this event loop; a client of the caller's own stays open."""
+        """Closes the connections of this event loop; a client of the caller's own stays open. Calls end at once."""
         self._closed = True
+        pool = self._pools.get(current())
+        if pool is not None and pool.pid == os.getpid():
+            pool.end()
+        if self._is_adaptive:
+            from .async_gate import gate_of
+
+            gate_of(self, self._limit).end()
+        await self.release()
+
+    async def release(self) -> None:
+        """Closes the connections of this event loop."""
         pool = self._pools.pop(current(), None)
         if pool is not None and pool.pid == os.getpid():
             await pool.close()
@@ -203,6 +218,11 @@ class AsyncTurn:
         self._pool = pool
         self._held = False
         self.exchange: AsyncExchange | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the client was closed."""
+        return self._pool.ended
 
     async def begin(self, clocks: Clocks) -> None:
         """Waits for the turn."""
@@ -292,7 +312,8 @@ class AsyncBody:
         try:
             return await self._exchange.read(self._stall)
         except ERRORS as error:
-            return failure(error, self._began, self._clocks)
+            is_closed = self._turn.ended and self._exchange.answer.route != "http_client"
+            return failure(error, self._began, self._clocks, is_closed=is_closed)
 
     async def close(self, *, drain: bool = False) -> None:
         """Gives the connection back, or up.

@@ -88,6 +88,8 @@ class Transport:
                 if watch is not None:
                     tell(watch.failed(attempt.wait, journal.error))
                 if attempt.wait:
+                    if self._closed:
+                        raise closed(is_own=True)
                     log_wait(attempt.wait)
                     time.sleep(attempt.wait)
                 if watch is not None:
@@ -131,7 +133,9 @@ class Transport:
         except ERRORS as error:
             try:
                 # Into no variable: the error's traceback knows this frame, and a circle would keep the connections.
-                return failure(error, began, clocks, turn.answer(text), answered, self.network)
+                is_closed = turn.ended and self.is_own
+                head = turn.answer(text)
+                return failure(error, began, clocks, head, answered, self.network, is_closed=is_closed)
             finally:
                 turn.close()
         except BaseException:
@@ -186,15 +190,23 @@ class Transport:
             return self._made[proxy]
 
     def close(self) -> None:
-        """Closes the connections; a client of the caller's own stays open."""
+        """Closes the connections; a client of the caller's own stays open. Calls end at once."""
         self._closed = True
+        if self._pid == os.getpid():
+            self._pool.end()
+            if self._gate is not None and self._gate.pid == self._pid:
+                self._gate.end()
+        self.release()
+
+    def release(self) -> None:
+        """Closes the connections that nobody uses."""
         if self._pid == os.getpid():
             self._pool.clear()
             for http in list(self._made.values()):  # other threads may add to them
                 http.close()
 
     def __del__(self) -> None:
-        self.close()
+        self.release()
 
 
 class Turn:
@@ -204,6 +216,11 @@ class Turn:
         self._pool = pool
         self._held = False
         self.exchange: Exchange | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the client was closed."""
+        return self._pool.ended
 
     def begin(self, clocks: Clocks) -> None:
         """Waits for the turn."""
@@ -270,7 +287,8 @@ class Body:
         try:
             return self._exchange.read(self._stall)
         except ERRORS as error:
-            return failure(error, self._began, self._clocks)
+            is_closed = self._turn.ended and self._exchange.answer.route != "http_client"
+            return failure(error, self._began, self._clocks, is_closed=is_closed)
 
     def close(self, *, drain: bool = False) -> None:
         """Gives the connection back, or up.

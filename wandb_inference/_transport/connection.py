@@ -94,12 +94,14 @@ class Connection:
 
     def abort(self) -> None:
         """Closes it in the middle of an answer, and wakes a thread that waits for more."""
-        if self._pid != os.getpid():  # after a fork it is the parent's, which goes on with it
-            self._socket.close()
-            return
+        if self._pid == os.getpid():  # after a fork it is the parent's, which goes on with it
+            self.interrupt()
+        self._socket.close()
+
+    def interrupt(self) -> None:
+        """Ends it for whoever uses it: a thread that waits is woken. Closing it is theirs, who may be about to read."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
 
     def close(self) -> None:
         """Closes it at once, without TLS's farewell: that would wait, and after a fork would end the parent's."""

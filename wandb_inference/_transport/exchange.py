@@ -14,7 +14,7 @@ from .connection import Connection
 from .decoding import Decoder
 from .dialing import Dialer
 from .http11 import Head, ProtocolError, ResponseReader
-from .outcomes import ERRORS, Answer, NotSentError, joined
+from .outcomes import CLOSED, ERRORS, Answer, NotSentError, closed, joined
 from .pool import DRAIN_BYTES, DRAIN_SECONDS, Idle, Origin, Turns
 
 if TYPE_CHECKING:
@@ -55,10 +55,19 @@ class Pool:
         self._lock = threading.RLock()
         self._turns: Turns[_Waiter] = Turns(limit)
         self._idle: Idle[Connection] = Idle(limit, self.dialer.network.keepalive_expiry)
+        self._busy: set[Connection] = set()
+        self.ended = False
+        """Whether the client was closed: there are no more turns."""
 
     def enter(self, clocks: Clocks) -> None:
-        """Waits in line for a turn, which is counted in the deadline alone."""
+        """Waits in line for a turn, which is counted in the deadline alone.
+
+        Raises:
+            ConfigurationError: The client is closed, or was meanwhile.
+        """
         with self._lock:
+            if self.ended:
+                raise closed(is_own=True)
             if self._turns.enter():
                 return
             waiter = _Waiter()
@@ -74,7 +83,10 @@ class Pool:
             raise
         finally:
             clocks.queued += time.monotonic() - began
-        if not self._step_out(waiter):
+        granted = self._step_out(waiter)
+        if self.ended:
+            raise closed(is_own=True)
+        if not granted:
             raise NotSentError from ClockError("deadline")
 
     def _step_out(self, waiter: _Waiter) -> bool:
@@ -91,18 +103,54 @@ class Pool:
                 waiter.granted = True
                 waiter.called.set()
 
+    def end(self) -> None:
+        """Sends away who waits in line, and interrupts the exchanges in flight, for good."""
+        with self._lock:
+            self.ended = True
+            for waiter in self._turns.end():
+                waiter.called.set()
+            for connection in list(self._busy):
+                connection.interrupt()
+
     def take(self, origin: Origin) -> Connection | None:
         """A connection that is still good."""
         while True:
             with self._lock:
                 connection = self._idle.take(origin, time.monotonic())
-            if connection is None or connection.usable:
+            if connection is None:
+                return None
+            if connection.usable:
+                self._use(connection)
                 return connection
             connection.close()
 
-    def put(self, origin: Origin, connection: Connection) -> None:
-        """Keeps a connection for later."""
+    def connect(self, origin: Origin, clocks: Clocks) -> Connection:
+        """A new connection."""
+        connection = Connection.open(origin, clocks.limit("connect"), self.dialer)
+        self._use(connection)
+        return connection
+
+    def _use(self, connection: Connection) -> None:
         with self._lock:
+            if not self.ended:
+                self._busy.add(connection)
+                return
+        connection.close()
+        raise closed(is_own=True)
+
+    def discard(self, connection: Connection) -> None:
+        """Gives up a connection that is of no more use, and wakes a thread that waits for more of it."""
+        with self._lock:
+            self._busy.discard(connection)
+        connection.abort()
+
+    def put(self, origin: Origin, connection: Connection) -> None:
+        """Keeps a connection for later, unless the client was closed."""
+        with self._lock:
+            self._busy.discard(connection)
+            if self.ended:
+                connection.close()
+                return
             self._idle.put(origin, connection, time.monotonic())
 
     def clear(self, origin: Origin | None = None) -> None:
@@ -167,7 +215,7 @@ class DirectExchange:
         reused = connection is not None
         if connection is None:
             try:
-                connection = Connection.open(self._origin, clocks.limit("connect"), self._pool.dialer)
+                connection = self._pool.connect(self._origin, clocks)
             except (ClockError, OSError) as error:
                 raise NotSentError from error
         self._connection = connection
@@ -178,12 +226,12 @@ class DirectExchange:
             while not reader.status:
                 body = reader.feed(connection.read(clocks.limit("read")))
         except (OSError, ProtocolError):
-            connection.close()
-            if reused and reader.untouched and pieces is None:
+            self._pool.discard(connection)
+            if reused and reader.untouched and pieces is None and not self._pool.ended:
                 return False
             raise
         except BaseException:
-            connection.close()
+            self._pool.discard(connection)
             raise
         headers = joined(reader.headers)
         coding = None if self._raw else headers.get("content-encoding")
@@ -214,7 +262,10 @@ class DirectExchange:
                 if self._reader.broken is not None:
                     raise self._reader.broken
                 limit = self._clocks.limit("read").earlier(stall)
-                raw = self._reader.feed(self._connection.read(limit))
+                data = self._connection.read(limit)
+                if not data and self._pool.ended:
+                    raise ProtocolError(CLOSED)  # a body without a length would seem to have come whole
+                raw = self._reader.feed(data)
             body = self._decoder.feed(raw) if self._decoder is not None else raw
             if body:
                 return body
@@ -230,7 +281,7 @@ class DirectExchange:
         if self._reader.done and self._reader.reusable and self.written and self._keep:
             self._pool.put(self._origin, self._connection)
         else:
-            self._connection.abort()
+            self._pool.discard(self._connection)
 
     def _drain(self) -> None:
         limit = Limit(time.monotonic() + DRAIN_SECONDS, "read")

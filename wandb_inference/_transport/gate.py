@@ -14,7 +14,7 @@ from .._core.adaptive import Ticket, Verdict
 from .._core.wire import Outcome, Reply, Request
 from .clocks import ClockError, Clocks, Limit
 from .lanes import Lane, Lanes, Place
-from .outcomes import NotSentError, failure
+from .outcomes import NotSentError, closed, failure
 
 if TYPE_CHECKING:
     from .._config import ApiKey
@@ -30,6 +30,7 @@ class Gate:
         self._lock = threading.RLock()  # as in `Pool`
         self._lanes: Lanes[threading.Event] = Lanes(most)
         self.pid = os.getpid()
+        self._ended = False
 
     def send(
         self,
@@ -62,6 +63,8 @@ class Gate:
     def enter(self, request: Request, clocks: Clocks, *, again: bool) -> Place:
         """Waits in line for a place, which is counted in the deadline alone."""
         with self._lock:
+            if self._ended:
+                raise closed(is_own=True)
             lane = self._lanes.of(request)
             ticket = lane.enter()
             if ticket is not None:
@@ -82,6 +85,8 @@ class Gate:
             clocks.queued += time.monotonic() - began
         with self._lock:
             ticket = lane.step_out(waiter)
+        if ticket is None and self._ended:
+            raise closed(is_own=True)
         if ticket is None:
             raise NotSentError from ClockError("deadline")
         return Place(partial(self._leave, lane, ticket))
@@ -91,6 +96,12 @@ class Gate:
     ) -> float | None:
         with self._lock:
             return lane.leave(ticket, verdict, seconds)
+
+    def end(self) -> None:
+        """Sends away who waits in line, for good: the client was closed."""
+        with self._lock:
+            self._ended = True
+            self._lanes.end()
 
     def read(self, base_url: str, project: str | None) -> dict[str, Concurrency]:
         """The state of each model's window."""
@@ -112,6 +123,11 @@ class HeldTurn:
         self._place = place
         self._began = time.monotonic()
         self.exchange: Exchange | None = turn.exchange
+
+    @property
+    def ended(self) -> bool:
+        """Whether the client was closed."""
+        return self._turn.ended
 
     def close(self, *, drain: bool = False) -> None:
         """Closes the exchange, ends the turn and gives up the place."""

@@ -97,6 +97,11 @@ class Lane(Generic[B]):
             waiter.called.set()
         return pause
 
+    def end(self) -> None:
+        """Wakes all who wait; they find no place."""
+        for waiter in (*self._returning, *self._fresh):
+            waiter.called.set()
+
     def _first(self) -> Waiter[B] | None:
         for line in (self._returning, self._fresh):
             while line:
@@ -127,6 +132,11 @@ class Lanes(Generic[B]):
                 self._lanes = {key: lane for key, lane in self._lanes.items() if lane.window.in_flight}
             lane = self._lanes[key] = Lane(self._most)
         return lane
+
+    def end(self) -> None:
+        """Wakes all who wait; they find no place."""
+        for lane in self._lanes.values():
+            lane.end()
 
     def read(self, base_url: str, project: str | None) -> dict[str, Concurrency]:
         """The state of each model's window."""

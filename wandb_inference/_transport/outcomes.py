@@ -41,6 +41,9 @@ class NotSentError(Exception):
         self.permanent = permanent
 
 
+CLOSED = "this client was closed"
+"""Why a call ended that was in flight then."""
+
 ERRORS: tuple[type[Exception], ...] = (ClockError, NotSentError, ProtocolError, DecodingError, OSError)
 """How an exchange can fail."""
 
@@ -166,6 +169,8 @@ def failure(
     answer: Answer | None = None,
     answered: float = 0.0,
     network: Network = DEFAULT,
+    *,
+    is_closed: bool = False,
 ) -> Failure:
     """No answer, in the core's terms.
 
@@ -176,6 +181,7 @@ def failure(
         answer: The answer's head, where it had come.
         answered: When it had.
         network: How connections are made.
+        is_closed: Whether the client was closed meanwhile, and the connection with it: no fault of the server's.
     """
     clock = None
     cause: BaseException = error
@@ -191,12 +197,16 @@ def failure(
     if unsent and unsent.proxy and not any(isinstance(link, ssl.SSLError) for link in links):
         # Else the message would blame the server, which was not asked yet.
         reason = f"through the proxy {shown_url(unsent.proxy)}: {reason}"
+    is_closed = is_closed and clock is None
+    if is_closed:
+        reason = CLOSED
     return Failure(
         cause=cause,
         reason=reason,
         sent="not_sent" if unsent else "unknown",
         clock=clock,
-        permanent=bool(unsent and unsent.permanent)
+        permanent=is_closed
+        or bool(unsent and unsent.permanent)
         or any(isinstance(link, ssl.SSLCertVerificationError) or _wants_certificate(link) for link in links),
         seconds=time.monotonic() - began,
         elapsed=clocks.elapsed,

@@ -81,6 +81,12 @@ class Turns(Generic[W]):
         self._room += 1
         return None
 
+    def end(self) -> list[W]:
+        """Empties the line; those who still waited are returned to be told."""
+        waiting = [who for who in self._waiting if not who.gone]
+        self._waiting.clear()
+        return waiting
+
 
 class Idle(Generic[C]):
     """Connections that nobody uses, the warmest on top.

@@ -80,7 +80,7 @@ class AsyncHTTPTransport(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Closes the connections of this event loop."""
-        await self._transport.close()
+        await self._transport.release()
 
 
 async def _pieces(request: httpx.Request, outgoing: Outgoing) -> AsyncGenerator[bytes, None]:

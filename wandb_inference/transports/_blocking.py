@@ -74,7 +74,7 @@ class HTTPTransport(httpx.BaseTransport):
 
     def close(self) -> None:
         """Closes the idle connections. One in use is closed, or kept for later, with its response."""
-        self._transport.close()
+        self._transport.release()
 
 
 def _pieces(request: httpx.Request, outgoing: Outgoing) -> Iterator[bytes]:
