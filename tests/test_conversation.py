@@ -273,6 +273,19 @@ async def test_cut_tool_call(chat: Any, emulator: Emulator) -> None:
     await say(chat, "Hi")
 
 
+async def test_half_a_tool_call(chat: Any, emulator: Emulator) -> None:
+    """A call that `max_tokens` has cut is in `last`, and is never sent back."""
+    half = {"id": "a", "type": "function", "function": {"name": "add", "arguments": '{"a": '}}
+    answer = ChatCompletion.model_validate(
+        {"choices": [{"message": {"tool_calls": [half]}, "finish_reason": "length"}]}
+    )
+    chat._begin("Add", {}).end(answer)
+    await say(chat, "Hi")
+
+    assert answer.choices[0].message.tool_calls
+    assert emulator.requests[0].messages == [SYSTEM, user("Add"), model(""), user("Hi")]
+
+
 async def test_cancelled(make: Any, kind: Any, emulator: Emulator) -> None:
     """A turn that is cancelled leaves no trace, and does not block the next."""
     if kind is Client:
