@@ -14,7 +14,7 @@ import anyio
 import pytest
 from conftest import KEY, MODEL, done, each
 
-from wandb_inference import APIError, BadRequestError, Client, InvalidRequestError, StreamInterruptedError
+from wandb_inference import APIError, BadRequestError, Client, InvalidRequestError, StreamInterruptedError, tool
 from wandb_inference.testing import Emulator, Fault, Reply
 from wandb_inference.types import ChatCompletion, ChatCompletionMessage, UserMessage
 
@@ -480,6 +480,41 @@ async def test_trimming_is_undone_by_a_failure(client: Any, emulator: Emulator) 
     assert chat.dropped == said[:1]
     assert chat.messages[:3] == [model("Hi!"), *said[2:]]
     assert chat.messages[3] == user("And?")
+
+
+async def test_trims_what_was_just_said(client: Any, emulator: Emulator) -> None:
+    """Messages that are left out of the very turn that says them are dropped, as any are."""
+    chat = client.chat.conversation(model=MODEL, window=150)
+    new = [user("Hello " * 60), model("Hi."), user("How are you?")]
+    await say(chat, new)
+
+    assert chat.dropped == new[:2]
+    assert chat.messages[:-1] == emulator.requests[0].messages == new[2:]
+
+
+async def test_tools_count(client: Any, emulator: Emulator) -> None:
+    """Tools made of functions count when a history is trimmed, given once or in something that is read only once."""
+
+    def look(place: str) -> str:
+        """Looks for it."""
+        return place
+
+    look.__doc__ = "Looks for it. " * 20
+    said = [user("Hello"), model("Hi.")]
+    once = client.chat.conversation(model=MODEL, messages=said, window=150)
+    await say(once, "And?", tools=(tool(look) for _ in range(1)))
+    always = client.chat.conversation(model=MODEL, messages=said, window=150)
+    always.params["tools"] = iter([tool(look)])
+    await say(always, "And?")
+    await say(always, "Or?")
+
+    assert once.dropped == said
+    assert always.dropped[:2] == said
+    assert [len(request.body["tools"]) for request in emulator.requests] == [1, 1, 1]
+    always.params["tools"] = iter([tool(look)])
+    always.messages[:] = [*said, user("And?")]
+    assert always.trim(max_tokens=60) == said
+    assert isinstance(always.params["tools"], list)
 
 
 async def test_counts_of_another_model(client: Any) -> None:

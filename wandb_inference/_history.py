@@ -67,11 +67,7 @@ class History(Generic[C]):
         self._completions: C = completions
         self.model = saved.model
         self.messages = saved.messages
-        # What can be read only once would be gone after the first turn.
-        self.params = {
-            name: list(cast("Iterator[object]", value)) if isinstance(value, Iterator) else value
-            for name, value in saved.params.items()
-        }
+        self.params = _listed(saved.params)
         self.window = saved.window
         self.last = None
         self.dropped = []
@@ -120,7 +116,7 @@ class History(Generic[C]):
         """
         check_tokens("max_tokens", max_tokens)
         model = model_id(self._settings, self.model)
-        return self._drop(self._too_many(model, self._checked_messages(), self.params, max_tokens))
+        return self._drop(self._too_many(model, self._checked_messages(), self._checked_params(), max_tokens))
 
     def _too_many(self, model: str, messages: list[Any], params: Mapping[str, Any], limit: int) -> dict[int, Any]:
         """Which messages to leave out, by their indices."""
@@ -142,8 +138,12 @@ class History(Generic[C]):
             raise invalid("messages", self.messages, "a list")
         return self.messages
 
+    def _checked_params(self) -> dict[str, Any]:
+        self.params.update(_listed(self.params))
+        return self.params
+
     def _drop(self, left_out: Mapping[int, Any]) -> list[Any]:
-        messages = self.messages
+        messages = self._checked_messages()
         # Those that still stand where they stood: the list may have been edited while the answer came.
         out = {i for i, message in left_out.items() if i < len(messages) and messages[i] is message}
         gone = [messages[index] for index in sorted(out)]
@@ -165,7 +165,7 @@ class History(Generic[C]):
             )
         try:
             check_params("say", params)
-            merged = {**self.params, **params}
+            merged = {**self._checked_params(), **_listed(params)}
             new: list[Any] = said(content)
             messages = [*self._checked_messages(), *new]
             model = model_id(self._settings, self.model)
@@ -190,8 +190,9 @@ class History(Generic[C]):
             message = None if completion is None else answered(completion, cut=cut)
             if completion is None or message is None:
                 return
+            self._checked_messages().extend(turn.new)
             self._drop(turn.left_out)
-            self.messages += [*turn.new, message]
+            self.messages.append(message)
             self.last = completion
             if completion.usage is not None and completion.usage.prompt_tokens > 0:
                 self._gauge = self._gauge_of(turn.model).counted(turn.size, completion.usage.prompt_tokens)
@@ -255,6 +256,14 @@ def check_params(function: str, params: Mapping[str, Any]) -> None:
     for name in params:
         if name not in _PARAMS:
             raise unexpected_keyword(function, name, _PARAMS, _ELSEWHERE, body=True)
+
+
+def _listed(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters, with lists for what can be read only once: it would be gone after it was measured or sent."""
+    return {
+        name: list(cast("Iterator[object]", value)) if isinstance(value, Iterator) else value
+        for name, value in params.items()
+    }
 
 
 def begun(model: str, system: object, messages: object, params: Mapping[str, Any], window: int | None) -> Saved:
