@@ -14,12 +14,13 @@ import anyio
 import pytest
 from conftest import KEY, MODEL, done, each
 
-from wandb_inference import APIError, BadRequestError, Client, InvalidRequestError, StreamInterruptedError, tool
+from wandb_inference import APIError, BadRequestError, Client, InvalidRequestError, StreamInterruptedError, image, tool
 from wandb_inference.testing import Emulator, Fault, Reply
 from wandb_inference.types import ChatCompletion, ChatCompletionMessage, UserMessage
 
 SYSTEM = {"role": "system", "content": "Be short."}
 PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+GIF = b"GIF89a\1\0\1\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\1\0\1\0\0\2\2D\1\0;"
 SEEING = "Qwen/Qwen3.8-27B"
 
 
@@ -368,6 +369,35 @@ async def test_fork(chat: Any, emulator: Emulator) -> None:
     assert "seed" not in emulator.requests[2].body
 
 
+def test_a_fork_has_parameters_of_its_own(emulator: Emulator) -> None:
+    """What is changed within a fork's parameters is not changed in the others; tools are the same."""
+
+    def look(place: str) -> str:
+        """Looks for it."""
+        return place
+
+    tools = [tool(look)]
+    chat = emulator.client().chat.conversation(model=MODEL, extra_body={"a": [{"b": 1}]}, tools=tools)
+    fork = chat.fork()
+    fork.params["extra_body"]["a"][0]["b"] = 2
+    fork.params["tools"].append({"type": "function"})
+
+    assert chat.params["extra_body"] == {"a": [{"b": 1}]}
+    assert chat.params["tools"] == tools
+    assert fork.params["tools"][0] is tools[0]
+
+
+def test_a_fork_shares_pictures(emulator: Emulator) -> None:
+    """A picture's data is not copied, and still not shown."""
+    picture = image(GIF)
+    chat = emulator.client().chat.conversation(model=SEEING, messages=[{"role": "user", "content": [picture]}])
+    part = chat.fork().messages[0]["content"][0]
+
+    assert part == picture
+    assert part is not picture
+    assert part["image_url"]["url"] is picture["image_url"]["url"]
+
+
 async def test_save_and_load(client: Any, chat: Any, emulator: Emulator, tmp_path: Path) -> None:
     """A conversation goes on from its file where it stopped, with its parameters and no secret."""
     chat.params.update(seed=1, extra_headers={"X-Secret": "hush"}, timeout=(1, 2))
@@ -395,10 +425,13 @@ def test_save_is_whole_or_not_at_all(emulator: Emulator, tmp_path: Path) -> None
     """Where a file can't be written nothing is left behind, and a link leads on to its file."""
     chat = emulator.client().chat.conversation(model=MODEL)
     (tmp_path / "folder").mkdir()
-    with pytest.raises(OSError, match="folder"):
-        chat.save(tmp_path / "folder")
-    with pytest.raises(FileNotFoundError):
-        chat.save(tmp_path / "nowhere" / "a.json")
+    (tmp_path / "file").touch()
+    for place in ("folder", "file/a.json", "nowhere/a.json"):
+        with pytest.raises(OSError) as caught:
+            chat.save(tmp_path / place)
+        assert caught.value.filename == str(tmp_path / place)
+        assert caught.value.filename2 is None
+    assert isinstance(caught.value, FileNotFoundError)
     path = tmp_path / "a.json"
     path.write_text("old")
     chat.messages.append(object())
@@ -411,7 +444,36 @@ def test_save_is_whole_or_not_at_all(emulator: Emulator, tmp_path: Path) -> None
     chat.save(tmp_path / "link.json")
 
     assert json.loads(path.read_text())["messages"] == []
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.json", "folder", "link.json"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.json", "file", "folder", "link.json"]
+
+
+def test_permissions(emulator: Emulator, tmp_path: Path) -> None:
+    """A new file is its owner's alone; one that is replaced keeps the permissions it has."""
+    chat = emulator.client().chat.conversation(model=MODEL)
+    path = tmp_path / "a.json"
+    modes: list[int] = []
+    for mode in (None, 0o640, 0o400, 0o664):
+        if mode is not None:
+            path.chmod(mode)
+        chat.save(path)
+        modes.append(path.stat().st_mode & 0o777)
+
+    assert modes == [0o600, 0o640, 0o400, 0o664]
+
+
+def test_an_interrupted_save_leaves_nothing(
+    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What interrupts the writing is passed on, and no half of a file stays."""
+
+    def interrupt(_: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        emulator.client().chat.conversation(model=MODEL).save(tmp_path / "a.json")
+
+    assert os.listdir(tmp_path) == []
 
 
 async def test_trim(chat: Any) -> None:
@@ -536,3 +598,8 @@ def test_repr(emulator: Emulator) -> None:
 
     assert repr(chat) == f"<Conversation with {MODEL}, 1 message>"
     assert repr(other) == f"<AsyncConversation with {MODEL}, 0 messages>"
+    chat.messages = None  # type: ignore[assignment]
+    assert repr(chat) == f"<Conversation with {MODEL}, 0 messages>"
+    del chat.model, chat.messages
+    assert repr(chat) == "<Conversation with None, 0 messages>"
+    assert repr(type(chat).__new__(type(chat))) == "<Conversation with None, 0 messages>"

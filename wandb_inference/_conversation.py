@@ -8,10 +8,11 @@ from typing import Any, Literal, TypeAlias, TypeVar, Union, overload
 from typing_extensions import Unpack
 
 from ._core.stream import StreamState
-from ._history import History, Turn
+from ._history import History
 from ._history import begun as begun
 from ._history import read as read
 from ._streaming import AsyncStream, Stream
+from ._turn import Turn
 from .exceptions import APIError
 from .resources._awaiting import awaited
 from .resources._signature import with_parameters
