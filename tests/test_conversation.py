@@ -7,6 +7,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,22 @@ async def test_parameters(client: Any, emulator: Emulator) -> None:
     assert [request.body.get("seed") for request in emulator.requests] == [2, None, 3]
     assert [request.body["stop"] for request in emulator.requests] == [["a", "b"]] * 3
     assert [request.model for request in emulator.requests] == [MODEL, MODEL, "openai/gpt-oss-20b"]
+
+
+async def test_final_only(client: Any, emulator: Emulator, tmp_path: Path) -> None:
+    """Turns can be streamed on the wire alone: one, or all of a conversation's, from a file, too."""
+    chat = client.chat.conversation(model=MODEL, final_only=True)
+    first = await say(chat, "Hi")
+    await say(chat, "Hi", final_only=None)
+    with pytest.raises(InvalidRequestError, match="not to be given together with stream=True"):
+        await say(chat, "Hi", stream=True)
+    chat.save(tmp_path / "a.json")
+    await say(client.chat.load_conversation(tmp_path / "a.json"), "Hi")
+
+    assert isinstance(first, ChatCompletion)
+    assert [request.body.get("stream") for request in emulator.requests] == [True, None, True]
+    for method in (chat.say, client.chat.conversation, client.chat.load_conversation):
+        assert "final_only" in signature(method).parameters
 
 
 async def test_messages_of_the_callers(client: Any, emulator: Emulator) -> None:
