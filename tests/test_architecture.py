@@ -17,14 +17,14 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # From the ground up. Imports point to the same layer or to a lower one.
 LAYERS = [
     ("_version", "_curl", "_failure", "exceptions", "_parse_errors", "_tool_errors"),
-    ("_checks", "_credentials", "_config", "_log", "_network"),
+    ("_checks", "_credentials", "_config", "_files", "_log", "_network"),
     ("types",),
     ("catalogue",),
     ("_core",),
     ("_transport",),
     ("_images", "_lora", "_streaming", "transports"),
     ("_chat_stream", "_tool_stream"),
-    ("resources", "_history", "_conversation"),
+    ("resources", "_turn", "_history", "_conversation"),
     ("_client_options", "_client"),
     ("_completion",),
     ("testing",),

@@ -7,6 +7,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,13 @@ import anyio
 import pytest
 from conftest import KEY, MODEL, done, each
 
-from wandb_inference import APIError, BadRequestError, Client, InvalidRequestError, StreamInterruptedError
+from wandb_inference import APIError, BadRequestError, Client, InvalidRequestError, StreamInterruptedError, image, tool
 from wandb_inference.testing import Emulator, Fault, Reply
 from wandb_inference.types import ChatCompletion, ChatCompletionMessage, UserMessage
 
 SYSTEM = {"role": "system", "content": "Be short."}
 PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+GIF = b"GIF89a\1\0\1\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\1\0\1\0\0\2\2D\1\0;"
 SEEING = "Qwen/Qwen3.8-27B"
 
 
@@ -110,6 +112,22 @@ async def test_parameters(client: Any, emulator: Emulator) -> None:
     assert [request.body.get("seed") for request in emulator.requests] == [2, None, 3]
     assert [request.body["stop"] for request in emulator.requests] == [["a", "b"]] * 3
     assert [request.model for request in emulator.requests] == [MODEL, MODEL, "openai/gpt-oss-20b"]
+
+
+async def test_final_only(client: Any, emulator: Emulator, tmp_path: Path) -> None:
+    """Turns can be streamed on the wire alone: one, or all of a conversation's, from a file, too."""
+    chat = client.chat.conversation(model=MODEL, final_only=True)
+    first = await say(chat, "Hi")
+    await say(chat, "Hi", final_only=None)
+    with pytest.raises(InvalidRequestError, match="not to be given together with stream=True"):
+        await say(chat, "Hi", stream=True)
+    chat.save(tmp_path / "a.json")
+    await say(client.chat.load_conversation(tmp_path / "a.json"), "Hi")
+
+    assert isinstance(first, ChatCompletion)
+    assert [request.body.get("stream") for request in emulator.requests] == [True, None, True]
+    for method in (chat.say, client.chat.conversation, client.chat.load_conversation):
+        assert "final_only" in signature(method).parameters
 
 
 async def test_messages_of_the_callers(client: Any, emulator: Emulator) -> None:
@@ -273,6 +291,19 @@ async def test_cut_tool_call(chat: Any, emulator: Emulator) -> None:
     await say(chat, "Hi")
 
 
+async def test_half_a_tool_call(chat: Any, emulator: Emulator) -> None:
+    """A call that `max_tokens` has cut is in `last`, and is never sent back."""
+    half = {"id": "a", "type": "function", "function": {"name": "add", "arguments": '{"a": '}}
+    answer = ChatCompletion.model_validate(
+        {"choices": [{"message": {"tool_calls": [half]}, "finish_reason": "length"}]}
+    )
+    chat._begin("Add", {}).end(answer)
+    await say(chat, "Hi")
+
+    assert answer.choices[0].message.tool_calls
+    assert emulator.requests[0].messages == [SYSTEM, user("Add"), model(""), user("Hi")]
+
+
 async def test_cancelled(make: Any, kind: Any, emulator: Emulator) -> None:
     """A turn that is cancelled leaves no trace, and does not block the next."""
     if kind is Client:
@@ -355,6 +386,35 @@ async def test_fork(chat: Any, emulator: Emulator) -> None:
     assert "seed" not in emulator.requests[2].body
 
 
+def test_a_fork_has_parameters_of_its_own(emulator: Emulator) -> None:
+    """What is changed within a fork's parameters is not changed in the others; tools are the same."""
+
+    def look(place: str) -> str:
+        """Looks for it."""
+        return place
+
+    tools = [tool(look)]
+    chat = emulator.client().chat.conversation(model=MODEL, extra_body={"a": [{"b": 1}]}, tools=tools)
+    fork = chat.fork()
+    fork.params["extra_body"]["a"][0]["b"] = 2
+    fork.params["tools"].append({"type": "function"})
+
+    assert chat.params["extra_body"] == {"a": [{"b": 1}]}
+    assert chat.params["tools"] == tools
+    assert fork.params["tools"][0] is tools[0]
+
+
+def test_a_fork_shares_pictures(emulator: Emulator) -> None:
+    """A picture's data is not copied, and still not shown."""
+    picture = image(GIF)
+    chat = emulator.client().chat.conversation(model=SEEING, messages=[{"role": "user", "content": [picture]}])
+    part = chat.fork().messages[0]["content"][0]
+
+    assert part == picture
+    assert part is not picture
+    assert part["image_url"]["url"] is picture["image_url"]["url"]
+
+
 async def test_save_and_load(client: Any, chat: Any, emulator: Emulator, tmp_path: Path) -> None:
     """A conversation goes on from its file where it stopped, with its parameters and no secret."""
     chat.params.update(seed=1, extra_headers={"X-Secret": "hush"}, timeout=(1, 2))
@@ -382,10 +442,13 @@ def test_save_is_whole_or_not_at_all(emulator: Emulator, tmp_path: Path) -> None
     """Where a file can't be written nothing is left behind, and a link leads on to its file."""
     chat = emulator.client().chat.conversation(model=MODEL)
     (tmp_path / "folder").mkdir()
-    with pytest.raises(OSError, match="folder"):
-        chat.save(tmp_path / "folder")
-    with pytest.raises(FileNotFoundError):
-        chat.save(tmp_path / "nowhere" / "a.json")
+    (tmp_path / "file").touch()
+    for place in ("folder", "file/a.json", "nowhere/a.json"):
+        with pytest.raises(OSError) as caught:
+            chat.save(tmp_path / place)
+        assert caught.value.filename == str(tmp_path / place)
+        assert caught.value.filename2 is None
+    assert isinstance(caught.value, FileNotFoundError)
     path = tmp_path / "a.json"
     path.write_text("old")
     chat.messages.append(object())
@@ -398,7 +461,36 @@ def test_save_is_whole_or_not_at_all(emulator: Emulator, tmp_path: Path) -> None
     chat.save(tmp_path / "link.json")
 
     assert json.loads(path.read_text())["messages"] == []
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.json", "folder", "link.json"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.json", "file", "folder", "link.json"]
+
+
+def test_permissions(emulator: Emulator, tmp_path: Path) -> None:
+    """A new file is its owner's alone; one that is replaced keeps the permissions it has."""
+    chat = emulator.client().chat.conversation(model=MODEL)
+    path = tmp_path / "a.json"
+    modes: list[int] = []
+    for mode in (None, 0o640, 0o400, 0o664):
+        if mode is not None:
+            path.chmod(mode)
+        chat.save(path)
+        modes.append(path.stat().st_mode & 0o777)
+
+    assert modes == [0o600, 0o640, 0o400, 0o664]
+
+
+def test_an_interrupted_save_leaves_nothing(
+    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What interrupts the writing is passed on, and no half of a file stays."""
+
+    def interrupt(_: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        emulator.client().chat.conversation(model=MODEL).save(tmp_path / "a.json")
+
+    assert os.listdir(tmp_path) == []
 
 
 async def test_trim(chat: Any) -> None:
@@ -469,6 +561,41 @@ async def test_trimming_is_undone_by_a_failure(client: Any, emulator: Emulator) 
     assert chat.messages[3] == user("And?")
 
 
+async def test_trims_what_was_just_said(client: Any, emulator: Emulator) -> None:
+    """Messages that are left out of the very turn that says them are dropped, as any are."""
+    chat = client.chat.conversation(model=MODEL, window=150)
+    new = [user("Hello " * 60), model("Hi."), user("How are you?")]
+    await say(chat, new)
+
+    assert chat.dropped == new[:2]
+    assert chat.messages[:-1] == emulator.requests[0].messages == new[2:]
+
+
+async def test_tools_count(client: Any, emulator: Emulator) -> None:
+    """Tools made of functions count when a history is trimmed, given once or in something that is read only once."""
+
+    def look(place: str) -> str:
+        """Looks for it."""
+        return place
+
+    look.__doc__ = "Looks for it. " * 20
+    said = [user("Hello"), model("Hi.")]
+    once = client.chat.conversation(model=MODEL, messages=said, window=150)
+    await say(once, "And?", tools=(tool(look) for _ in range(1)))
+    always = client.chat.conversation(model=MODEL, messages=said, window=150)
+    always.params["tools"] = iter([tool(look)])
+    await say(always, "And?")
+    await say(always, "Or?")
+
+    assert once.dropped == said
+    assert always.dropped[:2] == said
+    assert [len(request.body["tools"]) for request in emulator.requests] == [1, 1, 1]
+    always.params["tools"] = iter([tool(look)])
+    always.messages[:] = [*said, user("And?")]
+    assert always.trim(max_tokens=60) == said
+    assert isinstance(always.params["tools"], list)
+
+
 async def test_counts_of_another_model(client: Any) -> None:
     """What one model's tokenizer has counted says nothing about another's."""
     chat = client.chat.conversation(model=MODEL, messages=[user("Hello " * 5), model("Hi.")])
@@ -488,3 +615,8 @@ def test_repr(emulator: Emulator) -> None:
 
     assert repr(chat) == f"<Conversation with {MODEL}, 1 message>"
     assert repr(other) == f"<AsyncConversation with {MODEL}, 0 messages>"
+    chat.messages = None  # type: ignore[assignment]
+    assert repr(chat) == f"<Conversation with {MODEL}, 0 messages>"
+    del chat.model, chat.messages
+    assert repr(chat) == "<Conversation with None, 0 messages>"
+    assert repr(type(chat).__new__(type(chat))) == "<Conversation with None, 0 messages>"

@@ -44,6 +44,34 @@ def edit(messages: object) -> Callable[[Any, Any], Any]:
     return edit
 
 
+def attribute(name: str, value: object, then: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
+    """Sets an attribute of a conversation to what it can't be, and goes on."""
+
+    def go_on(_: Any, chat: Any) -> Any:
+        setattr(chat, name, value)
+        return then(chat)
+
+    return go_on
+
+
+def go_on(chat: Any) -> Any:
+    """The next turn."""
+    return chat.say("Hi")
+
+
+def save(chat: Any) -> Any:
+    """A file that would be no conversation."""
+    try:
+        return chat.save("wrong.json")
+    finally:
+        assert not Path("wrong.json").exists()
+
+
+def fork(chat: Any) -> Any:
+    """A conversation beside it."""
+    return chat.fork()
+
+
 def trim(**params: Any) -> Callable[[Any, Any], Any]:
     """Trims in the wrong way."""
     return lambda _, chat: chat.trim(**params)
@@ -99,6 +127,39 @@ MISTAKES = [
     Mistake("a window that is no number", begin(window=True), ("window is True", "a whole number of tokens")),
     Mistake("a stream from the start", begin(stream=True), ("conversation()", "give it to say()"), TypeError),
     Mistake("a misspelt parameter", begin(max_token=5), ("conversation()", "'max_tokens'"), TypeError),
+    Mistake("a window for one turn", say(window=5), ("say()", "set the conversation's .window"), TypeError),
+    Mistake(
+        "a window of a file's",
+        load("[]", window=5),
+        ("load_conversation()", "set the conversation's .window"),
+        TypeError,
+    ),
+    *(
+        Mistake(f"{value!r} as a window, then {then.__name__}", attribute("window", value, then), (says, "from 1 up"))
+        for value, says in (("big", "window is 'big'"), (0, "window is 0"), (-5, "window is -5"))
+        for then in (go_on, save, fork)
+    ),
+    *(
+        Mistake(f"{name} is {value!r}, then {then.__name__}", attribute(name, value, then), says)
+        for name, value, says in (
+            ("params", None, ("params is missing", "expected a dict")),
+            ("params", {"temprature": 1}, ("params['temprature']", "did you mean 'temperature'?")),
+            ("params", {"stream": True}, ("params['stream']", "give it to say()")),
+            ("params", {5: 1}, ("params[5] is no parameter",)),
+            ("messages", None, ("messages is missing", "expected a list")),
+        )
+        for then in (go_on, save, fork)
+    ),
+    Mistake(
+        "no room for a prompt",
+        attribute("window", 100, lambda chat: chat.say("Hi", max_tokens=100)),
+        ("max_tokens leaves no room for a prompt in a window of 100 tokens", "Lower max_tokens"),
+    ),
+    Mistake(
+        "no room for a prompt, by the newer name",
+        say(max_completion_tokens=10**9),
+        ("max_completion_tokens leaves no room for a prompt in a window of",),
+    ),
     Mistake("no tokens", trim(max_tokens=0), ("max_tokens is 0", "from 1 up")),
     Mistake("half a token", trim(max_tokens=0.5), ("max_tokens is 0.5", "a whole number")),
     Mistake("no message in a history to trim", overlong, ("messages[0].role is 'human'",)),
@@ -120,7 +181,7 @@ async def test_mistake(mistake: Mistake, client: Any, emulator: Emulator) -> Non
 
     assert [words for words in mistake.says if words not in str(caught.value)] == []
     assert emulator.requests == []
-    chat.messages = fresh
+    chat.messages, chat.params, chat.window = fresh, {}, None
     fresh.clear()
     assert (await done(chat.say("Hi"))).text
 

@@ -8,15 +8,16 @@ from typing import Any, Literal, TypeAlias, TypeVar, Union, overload
 from typing_extensions import Unpack
 
 from ._core.stream import StreamState
-from ._history import History, Turn
+from ._history import History
 from ._history import begun as begun
 from ._history import read as read
 from ._streaming import AsyncStream, Stream
+from ._turn import Turn
 from .exceptions import APIError
 from .resources._awaiting import awaited
 from .resources._signature import with_parameters
 from .resources.chat import AsyncCompletions, Completions
-from .types import ChatCompletion, ChatCompletionChunk, ChatParams, MessageParam
+from .types import ChatCompletion, ChatCompletionChunk, ConversationParams, MessageParam
 from .types._wire import with_meta
 
 T = TypeVar("T")
@@ -33,18 +34,18 @@ class Conversation(History[Completions]):
 
     @overload
     def say(
-        self, content: Said = None, *, stream: Literal[False] = False, **params: Unpack[ChatParams]
+        self, content: Said = None, *, stream: Literal[False] = False, **params: Unpack[ConversationParams]
     ) -> ChatCompletion: ...
     @overload
     def say(
-        self, content: Said = None, *, stream: Literal[True], **params: Unpack[ChatParams]
+        self, content: Said = None, *, stream: Literal[True], **params: Unpack[ConversationParams]
     ) -> Stream[ChatCompletionChunk]: ...
     @overload
     def say(
-        self, content: Said = None, *, stream: bool, **params: Unpack[ChatParams]
+        self, content: Said = None, *, stream: bool, **params: Unpack[ConversationParams]
     ) -> ChatCompletion | Stream[ChatCompletionChunk]: ...
-    @with_parameters(ChatParams)
-    def say(self, content: Said = None, *, stream: bool = False, **params: Unpack[ChatParams]) -> Any:
+    @with_parameters(ConversationParams)
+    def say(self, content: Said = None, *, stream: bool = False, **params: Unpack[ConversationParams]) -> Any:
         """The model's answer to what is said; both are then part of `messages`.
 
         A turn that fails leaves no trace. With `stream=True` the turn ends with the stream; one that is left or cut
@@ -85,19 +86,19 @@ class AsyncConversation(History[AsyncCompletions]):
 
     @overload
     def say(
-        self, content: Said = None, *, stream: Literal[False] = False, **params: Unpack[ChatParams]
+        self, content: Said = None, *, stream: Literal[False] = False, **params: Unpack[ConversationParams]
     ) -> Coroutine[Any, Any, ChatCompletion]: ...
     @overload
     def say(
-        self, content: Said = None, *, stream: Literal[True], **params: Unpack[ChatParams]
+        self, content: Said = None, *, stream: Literal[True], **params: Unpack[ConversationParams]
     ) -> Coroutine[Any, Any, AsyncStream[ChatCompletionChunk]]: ...
     @overload
     def say(
-        self, content: Said = None, *, stream: bool, **params: Unpack[ChatParams]
+        self, content: Said = None, *, stream: bool, **params: Unpack[ConversationParams]
     ) -> Coroutine[Any, Any, ChatCompletion | AsyncStream[ChatCompletionChunk]]: ...
-    @with_parameters(ChatParams)
+    @with_parameters(ConversationParams)
     @awaited
-    async def say(self, content: Said = None, *, stream: bool = False, **params: Unpack[ChatParams]) -> Any:
+    async def say(self, content: Said = None, *, stream: bool = False, **params: Unpack[ConversationParams]) -> Any:
         """The model's answer to what is said; both are then part of `messages`. To be awaited, streamed or not.
 
         A turn that fails leaves no trace. With `stream=True` the turn ends with the stream; one that is left or cut

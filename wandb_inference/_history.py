@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from inspect import signature
 from pathlib import Path
@@ -17,8 +17,10 @@ from ._core.conversation import answered, check_messages, opening, said
 from ._core.saved import Saved, dump, load
 from ._core.trimming import Gauge, check_tokens, overlong, size_of, size_of_tools
 from ._core.validate import invalid
+from ._files import replace_file
+from ._turn import Turn
 from .catalogue import known
-from .exceptions import InvalidRequestError
+from .exceptions import InvalidRequestError, RequestProblem
 from .resources.chat import AsyncCompletions, Completions
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ _ELSEWHERE = {
     "messages": "edit the conversation's .messages",
     "system": "edit the conversation's .messages",
     "stream": "give it to say()",
+    "window": "set the conversation's .window",
 }
 
 _ROOM = 10
@@ -67,11 +70,7 @@ class History(Generic[C]):
         self._completions: C = completions
         self.model = saved.model
         self.messages = saved.messages
-        # What can be read only once would be gone after the first turn.
-        self.params = {
-            name: list(cast("Iterator[object]", value)) if isinstance(value, Iterator) else value
-            for name, value in saved.params.items()
-        }
+        self.params = _listed(saved.params)
         self.window = saved.window
         self.last = None
         self.dropped = []
@@ -80,9 +79,14 @@ class History(Generic[C]):
         self._lock = threading.Lock()
 
     def fork(self) -> Self:
-        """A conversation that goes on from here by itself: what is said in one is not known in the other."""
-        fork = type(self)(self._settings, self._completions, Saved(self.model, [], dict(self.params), self.window))
-        fork.messages, fork.dropped = deepcopy(self.messages), list(self.dropped)
+        """A conversation that goes on from here by itself: what is said in one is not known in the other.
+
+        Raises:
+            InvalidRequestError: `messages`, `params` or `window` were set to something that they can't be.
+        """
+        params = cast("dict[str, Any]", _copied(self._checked_params()))
+        fork = type(self)(self._settings, self._completions, Saved(self.model, [], params, self.window))
+        fork.messages, fork.dropped = deepcopy(self._checked_messages()), list(self.dropped)
         fork.last, fork._gauge, fork._gauged = self.last, self._gauge, self._gauged
         return fork
 
@@ -94,14 +98,14 @@ class History(Generic[C]):
         hold secrets. A turn that is under way is not part of it.
 
         Args:
-            path: Where to; a file that is there is replaced.
+            path: Where to; a file that is there is replaced, with its permissions. A new one only its owner can read.
 
         Raises:
-            InvalidRequestError: Something in it means nothing in JSON.
+            InvalidRequestError: Something in it means nothing in JSON, or can't be sent.
             OSError: The file can't be written.
         """
-        data = dump(Saved(self.model, self._checked_messages(), self.params, self.window))
-        _replace(Path(os.path.realpath(path)), data)
+        saved = Saved(self.model, self._checked_messages(), self._checked_params(), self._checked_window())
+        replace_file(path, dump(saved))
 
     def trim(self, max_tokens: int) -> list[Any]:
         """Takes the oldest turns out of `messages` until the rest has so many tokens at most, and returns them.
@@ -120,7 +124,7 @@ class History(Generic[C]):
         """
         check_tokens("max_tokens", max_tokens)
         model = model_id(self._settings, self.model)
-        return self._drop(self._too_many(model, self._checked_messages(), self.params, max_tokens))
+        return self._drop(self._too_many(model, self._checked_messages(), self._checked_params(), max_tokens))
 
     def _too_many(self, model: str, messages: list[Any], params: Mapping[str, Any], limit: int) -> dict[int, Any]:
         """Which messages to leave out, by their indices."""
@@ -142,8 +146,20 @@ class History(Generic[C]):
             raise invalid("messages", self.messages, "a list")
         return self.messages
 
+    def _checked_window(self) -> int | None:
+        return None if self.window is None else check_tokens("window", self.window)
+
+    def _checked_params(self) -> dict[str, Any]:
+        if not isinstance(cast("object", self.params), dict):
+            raise invalid("params", self.params, "a dict of parameters of create()")
+        for name in self.params:
+            if name not in _PARAMS:
+                raise _unknown_param(name)
+        self.params.update(_listed(self.params))
+        return self.params
+
     def _drop(self, left_out: Mapping[int, Any]) -> list[Any]:
-        messages = self.messages
+        messages = self._checked_messages()
         # Those that still stand where they stood: the list may have been edited while the answer came.
         out = {i for i, message in left_out.items() if i < len(messages) and messages[i] is message}
         gone = [messages[index] for index in sorted(out)]
@@ -165,7 +181,7 @@ class History(Generic[C]):
             )
         try:
             check_params("say", params)
-            merged = {**self.params, **params}
+            merged = {**self._checked_params(), **_listed(params)}
             new: list[Any] = said(content)
             messages = [*self._checked_messages(), *new]
             model = model_id(self._settings, self.model)
@@ -179,19 +195,29 @@ class History(Generic[C]):
     def _limit(self, model: str, params: Mapping[str, Any]) -> int | None:
         """Tokens of the longest prompt that leaves room for an answer; `None` where the window is not known."""
         info = known(model)
-        window = self.window or (info and info.context)
+        window = self._checked_window() or (info and info.context)
         if window is None:
             return None
-        room: object = params.get("max_completion_tokens") or params.get("max_tokens")
-        return window - (room if isinstance(room, int) else window // _ROOM)
+        name = "max_completion_tokens" if params.get("max_completion_tokens") else "max_tokens"
+        room: object = params.get(name)
+        if not isinstance(room, int):
+            return window - window // _ROOM
+        if room >= window:
+            raise InvalidRequestError(
+                f"{name} leaves no room for a prompt in a window of {window} tokens",
+                hint=f"Lower {name}, or set the conversation's .window.",
+                errors=[RequestProblem(name, room, f"less than {window}")],
+            )
+        return window - room
 
     def _end(self, turn: Turn, completion: ChatCompletion | None, cut: bool) -> None:
         try:
             message = None if completion is None else answered(completion, cut=cut)
             if completion is None or message is None:
                 return
+            self._checked_messages().extend(turn.new)
             self._drop(turn.left_out)
-            self.messages += [*turn.new, message]
+            self.messages.append(message)
             self.last = completion
             if completion.usage is not None and completion.usage.prompt_tokens > 0:
                 self._gauge = self._gauge_of(turn.model).counted(turn.size, completion.usage.prompt_tokens)
@@ -200,50 +226,10 @@ class History(Generic[C]):
             self._lock.release()
 
     def __repr__(self) -> str:
-        count = len(self.messages)
-        return f"<{type(self).__name__} with {self.model}, {count} message{'' if count == 1 else 's'}>"
-
-
-class Turn:
-    """Something that is being said, until its answer is there or was given up."""
-
-    def __init__(
-        self,
-        end: Callable[[Turn, ChatCompletion | None, bool], None],
-        model: str,
-        messages: list[Any],
-        new: list[Any],
-        left_out: Mapping[int, Any],
-        params: ChatParams,
-    ) -> None:
-        self.model = model
-        self.new = new
-        self.left_out = left_out
-        self.params = params
-        self.messages = [message for index, message in enumerate(messages) if index not in left_out]
-        self._end = end
-        # A stream can be closed by one thread while another comes to its end.
-        self._once = threading.Lock()
-
-    @property
-    def ended(self) -> bool:
-        """Whether it has ended."""
-        return self._once.locked()
-
-    @property
-    def size(self) -> int:
-        """What was sent, in bytes that count."""
-        return sum(map(size_of, self.messages)) + size_of_tools(cast("dict[str, Any]", self.params))
-
-    def end(self, completion: ChatCompletion | None, *, cut: bool = False) -> None:
-        """Puts what was said and answered into the history; where nothing was answered, all stays as it was.
-
-        Args:
-            completion: The answer; `None` where there is none.
-            cut: Whether it did not come to its end.
-        """
-        if self._once.acquire(blocking=False):
-            self._end(self, completion, cut)
+        # Where a debugger shows one that is half made, or was set to nonsense, too.
+        model, messages = (vars(self).get(name) for name in ("model", "messages"))
+        count = len(cast("list[object]", messages)) if isinstance(messages, list) else 0
+        return f"<{type(self).__name__} with {model}, {count} message{'' if count == 1 else 's'}>"
 
 
 def check_params(function: str, params: Mapping[str, Any]) -> None:
@@ -255,6 +241,30 @@ def check_params(function: str, params: Mapping[str, Any]) -> None:
     for name in params:
         if name not in _PARAMS:
             raise unexpected_keyword(function, name, _PARAMS, _ELSEWHERE, body=True)
+
+
+def _unknown_param(name: object) -> InvalidRequestError:
+    hint = None
+    if isinstance(name, str):
+        error = unexpected_keyword("say", name, _PARAMS, _ELSEWHERE, body=True)
+        hint = str(error).partition("; ")[2]
+    # Without the value, which may be a key.
+    return InvalidRequestError(f"params[{name!r}] is no parameter of create()", hint=hint)
+
+
+def _copied(value: object) -> object:
+    """The value, with mappings and lists of its own all the way down."""
+    if isinstance(value, Mapping):
+        return {name: _copied(item) for name, item in cast("Mapping[object, object]", value).items()}
+    return [_copied(item) for item in cast("list[object]", value)] if isinstance(value, list) else value
+
+
+def _listed(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters, with lists for what can be read only once: it would be gone after it was measured or sent."""
+    return {
+        name: list(cast("Iterator[object]", value)) if isinstance(value, Iterator) else value
+        for name, value in params.items()
+    }
 
 
 def begun(model: str, system: object, messages: object, params: Mapping[str, Any], window: int | None) -> Saved:
@@ -277,17 +287,3 @@ def read(path: str | os.PathLike[str], params: Mapping[str, Any]) -> Saved:
     check_params("load_conversation", params)
     saved = load(Path(path).read_bytes(), os.fspath(path), _PARAMS)
     return saved._replace(params={**saved.params, **params})
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Writes a file in one go, for whoever reads it and for a machine that fails."""
-    new = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
-    try:
-        with new.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
-    except BaseException:
-        new.unlink(missing_ok=True)
-        raise

@@ -10,6 +10,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, cast
 
+from typing_extensions import Self
+
 from ._checks import quoted, shown_url, without_data
 from ._core.pictures import HEAD, PictureError, kind_of, read_picture
 from .exceptions import InvalidRequestError, RequestProblem
@@ -78,6 +80,9 @@ class DataURL(str):
 
     def __repr__(self) -> str:
         return without_data(super().__repr__())
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self  # as a plain str: what may be megabytes is not copied
 
 
 def image(

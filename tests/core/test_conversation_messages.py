@@ -69,7 +69,7 @@ def completion(finish_reason: str | None = "stop", **message: Any) -> ChatComple
     return ChatCompletion.model_validate({"choices": [choice]})
 
 
-CALLS = [{"id": "a", "type": "function", "function": {"name": "f", "arguments": '{"x": '}}]
+CALLS = [{"id": "a", "type": "function", "function": {"name": "f", "arguments": '{"x": 1}'}}]
 
 
 @pytest.mark.parametrize(
@@ -111,3 +111,30 @@ def test_nothing_said() -> None:
     assert answered(ChatCompletion(choices=[])) is None
     assert answered(completion(None, content=""), cut=True) is None
     assert answered(completion(None, content=None, tool_calls=CALLS), cut=True) is None
+
+
+def call(arguments: str) -> dict[str, Any]:
+    """A tool call."""
+    return {"id": "a", "type": "function", "function": {"name": "f", "arguments": arguments}}
+
+
+@pytest.mark.parametrize("arguments", ['{"x": ', "[1]", "1", "x", "[" * 100_000], ids=range(5))
+def test_half_a_tool_call(arguments: str) -> None:
+    """A call whose arguments are no JSON object is left out; the answer itself stays as it came."""
+    half = completion("length", content=None, tool_calls=[call(arguments)])
+    mixed = completion("length", content="Hi", tool_calls=[*CALLS, call(arguments)])
+    older = completion("length", content=None, function_call={"name": "f", "arguments": arguments})
+
+    assert answered(half) == {"role": "assistant", "content": ""}
+    assert answered(mixed) == {"role": "assistant", "content": "Hi", "tool_calls": CALLS}
+    assert answered(older) == {"role": "assistant", "content": ""}
+    assert half.choices[0].message.tool_calls
+
+
+@pytest.mark.parametrize(("wrote", "kept"), [("", "{}"), (" ", "{}"), ("{}", "{}"), ('"{}"', "{}")], ids=range(4))
+def test_arguments_made_an_object(wrote: str, kept: str) -> None:
+    """A call that can be answered is kept, with the arguments that were meant: servers take objects only."""
+    answer = completion(content=None, tool_calls=[call(wrote)])
+
+    assert answered(answer) == {"role": "assistant", "content": None, "tool_calls": [call(kept)]}
+    assert answer.choices[0].message.model_dump()["tool_calls"] == [call(wrote)]

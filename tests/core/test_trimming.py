@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from wandb_inference import tool
 from wandb_inference._core.trimming import (
     FRAME,
     LEAST,
@@ -159,6 +160,19 @@ def test_size_of_tools() -> None:
     assert size_of_tools({"tools": [{"type": "function"}], "functions": None}) == len("typefunction")
     assert size_of_tools({"tools": once}) == 0
     assert next(once)
+
+
+def test_size_of_tools_from_functions() -> None:
+    """A tool made of a function counts what is sent of it."""
+
+    def weather(city: str) -> str:
+        """How the weather is."""
+        return city
+
+    made = tool(weather)
+    sent = made.as_param()
+
+    assert size_of_tools({"tools": [made]}) == size_of_tools({"tools": [sent]}) > len("How the weather is.")
 
 
 def test_gauge_before_any_count() -> None:

@@ -182,6 +182,8 @@ chat.say(["Look:", {"type": "image_url", "image_url": {"url": "https://example.c
 chat.say([{"role": "tool", "tool_call_id": "a", "content": "1"}])
 chat.say(UserMessage(content="Hello"))
 chat.say()
+assert_type(chat.say("Hello", final_only=True), ChatCompletion)
+chat.say("Hello", final_only="yes")  # type: ignore[call-overload]
 chat.say(5)  # type: ignore[call-overload]
 chat.say("Hello", temprature=0.7)  # type: ignore[call-overload]
 assert_type(chat.fork(), Conversation)
@@ -191,6 +193,8 @@ chat.messages.append(answer.choices[0].message)
 chat.messages[0]["content"] = "Be long."
 chat.save(Path("a.json"))
 assert_type(client.chat.load_conversation("a.json", seed=1), Conversation)
+assert_type(client.chat.load_conversation("a.json", final_only=True), Conversation)
+assert_type(client.chat.conversation(model="m", final_only=True), Conversation)
 client.chat.conversation(system="Be short.")  # type: ignore[call-arg]
 
 
@@ -198,6 +202,7 @@ async def talk(flag: bool) -> None:
     chat = async_client.chat.conversation(model="m")
     assert_type(chat, AsyncConversation)
     assert_type(await chat.say("Hello"), ChatCompletion)
+    assert_type(await chat.say("Hello", final_only=True), ChatCompletion)
     assert_type(await chat.say("Hello", stream=True), AsyncStream[ChatCompletionChunk])
     assert_type(await chat.say("Hello", stream=flag), ChatCompletion | AsyncStream[ChatCompletionChunk])
     assert_type(chat.fork(), AsyncConversation)

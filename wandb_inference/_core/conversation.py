@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
@@ -86,6 +87,9 @@ def _part(part: object) -> object:
 def answered(completion: ChatCompletion, *, cut: bool = False) -> dict[str, Any] | None:
     """The first answer as a message to go on with; `None` where nothing was said.
 
+    A tool call whose arguments are no JSON object, such as one that `max_tokens` has cut, is left out: servers refuse
+    each later request that has it.
+
     Args:
         completion: The answer.
         cut: Whether it did not come to its end. Its tool calls are left out then: half of one can't be answered.
@@ -95,6 +99,9 @@ def answered(completion: ChatCompletion, *, cut: bool = False) -> dict[str, Any]
     # A server's own word for the role would be refused when it is sent back.
     message: dict[str, Any] = {"role": "", **message_list([completion.choices[0].message])[0]}
     message["role"] = "assistant"
+    message["tool_calls"] = [call for call in message.get("tool_calls") or () if _is_whole(call.get("function"))]
+    if not _is_whole(message.get("function_call")):
+        del message["function_call"]
     for name in _CALLS:
         if cut or not message.get(name):
             message.pop(name, None)
@@ -104,3 +111,19 @@ def answered(completion: ChatCompletion, *, cut: bool = False) -> dict[str, Any]
         # Some servers refuse a null that no tool call explains.
         message["content"] = ""
     return message
+
+
+def _is_whole(function: dict[str, Any] | None) -> bool:
+    """Whether a call's arguments are a JSON object, which they are made where it is clear what is meant."""
+    if function is None:
+        return True
+    # Models write nothing for a function without parameters, and some write the JSON text as a JSON string.
+    text: str = function["arguments"].strip() or "{}"
+    try:
+        value: object = json.loads(text)
+        if isinstance(value, str):
+            text, value = value, json.loads(value)
+    except (ValueError, RecursionError):
+        return False
+    function["arguments"] = text
+    return isinstance(value, dict)

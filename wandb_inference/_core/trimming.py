@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple, cast
 
 from pydantic import BaseModel
 
+from ..types.chat_params import ToolDefinition
 from ..types.messages import field
 from .validate import invalid
 
@@ -103,6 +104,8 @@ def _size(value: object) -> int:
         return sum(_size(name) + _size(item) for name, item in fields.items())
     if isinstance(value, (list, tuple)):
         return sum(map(_size, cast("Sequence[object]", value)))
+    if hasattr(value, "as_param"):
+        return _size(cast("ToolDefinition", value).as_param())
     return 0
 
 

@@ -12,7 +12,7 @@ from .._core.stream import StreamState
 from .._streaming import AsyncStream, Stream
 from .._transport.clocks import Clocks
 from ..types import ChatCompletion
-from ..types.chat_params import ChatParams
+from ..types.chat_params import ChatParams, ConversationParams
 from ..types.messages import MessageParam
 from ._awaiting import awaited
 from ._event_streams import AsyncEventStreams, EventStreams
@@ -37,7 +37,7 @@ class Chat:
         self._settings = settings
         self.completions = Completions(settings, transport)
 
-    @with_parameters(ChatParams)
+    @with_parameters(ConversationParams)
     def conversation(
         self,
         *,
@@ -45,7 +45,7 @@ class Chat:
         system: str | Iterable[Mapping[str, Any]] | None = None,
         messages: Iterable[MessageParam] | None = None,
         window: int | None = None,
-        **params: Unpack[ChatParams],
+        **params: Unpack[ConversationParams],
     ) -> Conversation:
         """A conversation, which keeps its history: what is said by `say()` and what is answered. Nothing is sent yet.
 
@@ -65,8 +65,8 @@ class Chat:
 
         return Conversation(self._settings, self.completions, begun(model, system, messages, params, window))
 
-    @with_parameters(ChatParams)
-    def load_conversation(self, path: str | os.PathLike[str], **params: Unpack[ChatParams]) -> Conversation:
+    @with_parameters(ConversationParams)
+    def load_conversation(self, path: str | os.PathLike[str], **params: Unpack[ConversationParams]) -> Conversation:
         """The conversation that `save()` has written to a file.
 
         Args:
@@ -91,7 +91,7 @@ class AsyncChat:
         self._settings = settings
         self.completions = AsyncCompletions(settings, transport)
 
-    @with_parameters(ChatParams)
+    @with_parameters(ConversationParams)
     def conversation(
         self,
         *,
@@ -99,7 +99,7 @@ class AsyncChat:
         system: str | Iterable[Mapping[str, Any]] | None = None,
         messages: Iterable[MessageParam] | None = None,
         window: int | None = None,
-        **params: Unpack[ChatParams],
+        **params: Unpack[ConversationParams],
     ) -> AsyncConversation:
         """A conversation, which keeps its history: what is said by `say()` and what is answered. Nothing is sent yet.
 
@@ -119,8 +119,10 @@ class AsyncChat:
 
         return AsyncConversation(self._settings, self.completions, begun(model, system, messages, params, window))
 
-    @with_parameters(ChatParams)
-    def load_conversation(self, path: str | os.PathLike[str], **params: Unpack[ChatParams]) -> AsyncConversation:
+    @with_parameters(ConversationParams)
+    def load_conversation(
+        self, path: str | os.PathLike[str], **params: Unpack[ConversationParams]
+    ) -> AsyncConversation:
         """The conversation that `save()` has written to a file; not to be awaited.
 
         Args:

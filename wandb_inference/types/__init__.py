@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .chat_params import ChatParams, RequestOptions
+from .chat_params import ChatParams, ConversationParams, RequestOptions
 from .completion import (
     ChatCompletion,
     ChatCompletionMessage,
@@ -113,6 +113,7 @@ __all__ = [
     "CompletionTokensDetails",
     "CompletionUsage",
     "Concurrency",
+    "ConversationParams",
     "ContentDeltaEvent",
     "ContentDoneEvent",
     "Delta",

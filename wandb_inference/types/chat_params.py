@@ -146,3 +146,11 @@ class ChatParams(FormlessChatParams, ToollessChatParams, total=False):
     Names and meaning are those of OpenAI's API; `thinking` and `keep_reasoning` are ours, the four before them W&B's.
     Which of them a model takes is the service's to say: it answers 422, naming the one it does not.
     """
+
+
+class ConversationParams(ChatParams, total=False):
+    """`ChatParams`, and what else of `create()` a conversation takes for its turns."""
+
+    final_only: bool | None
+    """Whether to stream on the wire alone, and get the answer whole: no connection idles for minutes, which a proxy on
+    the way might cut. Not together with `stream=True`."""
