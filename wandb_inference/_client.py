@@ -135,7 +135,7 @@ class Client(Configured):
         return self._restore(hooked(settings, options, blocking=True), self._transport)
 
     def close(self) -> None:
-        """Closes the connections. An `http_client` of your own stays open."""
+        """Closes the connections; calls and streams end with an error at once. An `http_client` of yours stays open."""
         self._transport.close()
 
     def __enter__(self) -> Self:
@@ -182,7 +182,8 @@ class AsyncClient(Configured):
         on_done: Called with a `DoneEvent` once for each call that began to be sent, however it ends: with an answer, an
             error, a cancellation, or a stream read to its end or left.
 
-    A hook that raises is logged as an error, and the call goes on. Hooks may be async: what they return is awaited.
+    A hook that raises is logged as an error, and the call goes on. Hooks may be async: what they return is awaited,
+    and the deadline does not end it.
 
     Timeouts of `None` wait for ever.
 
@@ -264,7 +265,7 @@ class AsyncClient(Configured):
         return self._restore(hooked(settings, options, blocking=False), self._transport)
 
     async def close(self) -> None:
-        """Closes the connections. An `http_client` of your own stays open."""
+        """Closes the connections; calls and streams end with an error at once. An `http_client` of yours stays open."""
         await self._transport.close()
 
     async def __aenter__(self) -> Self:
