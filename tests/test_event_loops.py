@@ -410,7 +410,7 @@ async def test_line(emulator: Emulator) -> None:
 
 async def test_leaving_the_line(emulator: Emulator) -> None:
     """Who gives up in line, by the deadline or by a cancellation, costs no place."""
-    emulator.reply(Reply(text="Hi", delay=0.1), times=2)
+    emulator.reply(Reply(text="Hi", delay=0.4))
     async with AsyncClient(**settings(emulator, max_connections=1)) as client:
 
         async def late() -> None:
