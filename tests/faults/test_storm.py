@@ -256,7 +256,8 @@ async def test_storm(kind: Any, storm: Storm, layer: str) -> None:
         ends = await asyncio.gather(*(timed(client, number) for number in range(calls)))
 
     assert len(ends) == calls
-    assert max(took for _, took in ends) <= DEADLINE + SLACK
+    # A thousand threads, and the server's, wait for each other's turns at the interpreter as well.
+    assert max(took for _, took in ends) <= DEADLINE + 3 * SLACK
     assert all(got == "Hi" or isinstance(got, APIError) for got, _ in ends)
     kinds = Counter("answer" if got == "Hi" else type(got).__name__ for got, _ in ends)
     assert min(kinds["answer"], kinds["APITimeoutError"], kinds["StreamInterruptedError"], kinds["BadRequestError"]) > 5
