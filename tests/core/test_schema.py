@@ -158,7 +158,7 @@ TYPES = [
 ]
 
 
-@pytest.mark.parametrize("kind", TYPES, ids=str)
+@pytest.mark.parametrize("kind", TYPES, ids=lambda kind: str(kind).partition(" object at ")[0])
 def test_the_dialect(kind):
     """Any type has a strict schema with an object at its root, and any instance of it is read back."""
     output = Output.of(kind)
