@@ -427,3 +427,21 @@ def test_completion_by_another_scheme(monkeypatch: pytest.MonkeyPatch) -> None:
         model, messages = "meta-llama/Llama-3.1-8B-Instruct", [{"role": "user", "content": "Hello"}]
         assert completion(model, messages, api_base=emulator.base_url, **arguments).text
         assert completion(model, messages, api_base=secure.base_url, **arguments).text == "Hi"
+
+
+@pytest.mark.parametrize("adaptive", [False, True])
+async def test_a_failure_keeps_nothing_alive(kind: Any, adaptive: bool) -> None:
+    """Error and client are in no circle: without the garbage collector, too, a dropped client is gone."""
+    gc.collect()
+    gc.disable()
+    try:
+        client = kind(api_key=KEY, project=PROJECT, base_url="http://127.0.0.1:9/v1", max_retries=1)
+        client = client.with_options(adaptive_concurrency=adaptive)
+        gone = weakref.ref(client)
+        with pytest.raises(APIConnectionError) as caught:
+            await ask(client)
+        await done(client.close())
+        del client, caught
+        assert gone() is None
+    finally:
+        gc.enable()

@@ -83,6 +83,13 @@ class AsyncConnection(asyncio.Protocol):
             connecting.cancel()
             connecting.add_done_callback(_abandon)
             raise
+        error = connecting.exception()
+        if error is not None:
+            try:
+                # Without asyncio's frames, some of which hold it as well: in circles they would keep the client alive.
+                raise error.with_traceback(None)
+            finally:
+                del error, connecting, done
         transport, connection = connecting.result()
         if context is not None:
             try:

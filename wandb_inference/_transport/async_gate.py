@@ -57,10 +57,7 @@ class AsyncGate:
         except NotSentError as error:
             return failure(error, began, clocks)
         try:
-            outcome = await send(request, key, clocks)
-            if isinstance(outcome, Reply) and outcome.raw is not None:
-                return outcome._replace(raw=AsyncHeldTurn(cast("AsyncTurn", outcome.raw), place))
-            return place.settle(outcome, request)
+            return _settled(await send(request, key, clocks), place, request)
         except BaseException:
             place.leave("unknown")
             raise
@@ -101,6 +98,12 @@ class AsyncGate:
     def read(self, base_url: str, project: str | None) -> dict[str, Concurrency]:
         """The state of each model's window."""
         return self._lanes.read(base_url, project)
+
+
+def _settled(outcome: Outcome, place: Place, request: Request) -> Outcome:
+    if isinstance(outcome, Reply) and outcome.raw is not None:
+        return outcome._replace(raw=AsyncHeldTurn(cast("AsyncTurn", outcome.raw), place))
+    return place.settle(outcome, request)
 
 
 class AsyncHeldTurn:
