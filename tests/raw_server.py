@@ -200,6 +200,19 @@ def sending(*pieces: bytes, pause: float = 0.0) -> Script:
     return script
 
 
+def calls_and_streams(answer: bytes, *events: bytes) -> Script:
+    """A script that answers calls with an answer, and streams with a stream."""
+
+    def script(peer: Peer) -> None:
+        while request := peer.request():
+            if b"text/event-stream" in request:
+                peer.send(STREAM_HEAD, *chunked(*events))
+            else:
+                peer.send(answer)
+
+    return script
+
+
 def streaming(*pieces: bytes, end: bool = True, then: Script | None = None) -> Script:
     """A script that answers one request with a stream."""
 

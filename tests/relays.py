@@ -8,6 +8,7 @@ import ssl
 import struct
 import threading
 import time
+from abc import ABC, abstractmethod
 from base64 import b64decode
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,7 +23,7 @@ from typing_extensions import Self
 Opening = Callable[[socket.socket], tuple[str, int]]
 
 
-class Listener:
+class Listener(ABC):
     """Accepts connections, and serves each in a thread."""
 
     def __init__(self, listener: socket.socket | None = None, tls: ssl.SSLContext | None = None) -> None:
@@ -76,9 +77,9 @@ class Listener:
                 with suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
 
+    @abstractmethod
     def serve(self, connection: socket.socket) -> None:
         """What is done with a connection."""
-        raise NotImplementedError
 
 
 class Relay(Listener):

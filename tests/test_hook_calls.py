@@ -341,7 +341,7 @@ class _Later:
     """An awaitable that is no coroutine."""
 
     def __await__(self) -> Any:
-        raise NotImplementedError
+        raise AssertionError("nobody can await it there")
 
 
 def silent(peer: Peer) -> None:

@@ -43,7 +43,8 @@ class Client(Configured):
         deadline: Seconds for everything a call does: all attempts, the waits between them, and the whole stream.
         max_retries: Attempts after the first.
         max_connections: Calls in flight at a time, for each event loop; the rest wait in line, first come, first
-        served. default_headers: Headers to add to each request or, with `None`, to leave out.
+            served.
+        default_headers: Headers to add to each request or, with `None`, to leave out.
         adaptive_concurrency: Whether chats wait in line for what the server can take: how many may be in flight is
             found out for each model and project, from the server's 429 answers and from how long calls take. Such a 429
             is then no error and no retry, as long as fewer can be tried. See `concurrency`.
@@ -100,7 +101,7 @@ class Client(Configured):
         )
         hooks = {"before_send": before_send, "on_attempt": on_attempt, "on_done": on_done}
         self._settings = hooked(settings, hooks, blocking=True)
-        given = _synchronous(http_client)
+        given = _given(http_client, blocking=True)
         self._transport = self._new_transport(given, connections(max_connections), checked(network, http_client))
 
     @staticmethod
@@ -169,7 +170,8 @@ class AsyncClient(Configured):
         deadline: Seconds for everything a call does: all attempts, the waits between them, and the whole stream.
         max_retries: Attempts after the first.
         max_connections: Calls in flight at a time, for each event loop; the rest wait in line, first come, first
-        served. default_headers: Headers to add to each request or, with `None`, to leave out.
+            served.
+        default_headers: Headers to add to each request or, with `None`, to leave out.
         adaptive_concurrency: Whether chats wait in line for what the server can take: how many may be in flight is
             found out for each model and project, in each event loop by itself, from the server's 429 answers and from
             how long calls take. Such a 429 is then no error and no retry, as long as fewer can be tried. See
@@ -228,7 +230,7 @@ class AsyncClient(Configured):
         )
         hooks = {"before_send": before_send, "on_attempt": on_attempt, "on_done": on_done}
         self._settings = hooked(settings, hooks, blocking=False)
-        given = _asynchronous(http_client)
+        given = _given(http_client, blocking=False)
         self._transport = self._new_transport(given, connections(max_connections), checked(network, http_client))
 
     @staticmethod
@@ -282,27 +284,14 @@ class AsyncClient(Configured):
     def __exit__(self, *exc_info: object) -> None: ...
 
 
-def _synchronous(http_client: Any) -> Any:
-    """The caller's client, if it is a blocking one."""
-    if http_client is not None and (hasattr(http_client, "aclose") or not hasattr(http_client, "build_request")):
-        raise ConfigurationError(
-            f"http_client is of type {type(http_client).__name__}", hint="Client takes an httpx.Client."
-        )
-    _check_instance(http_client)
-    return http_client
-
-
-def _asynchronous(http_client: Any) -> Any:
-    """The caller's client, if it is an async one."""
-    if http_client is not None and not (hasattr(http_client, "aclose") and hasattr(http_client, "build_request")):
-        raise ConfigurationError(
-            f"http_client is of type {type(http_client).__name__}", hint="AsyncClient takes an httpx.AsyncClient."
-        )
-    _check_instance(http_client)
-    return http_client
-
-
-def _check_instance(http_client: object) -> None:
+def _given(http_client: Any, *, blocking: bool) -> Any:
+    """The caller's client, if it is of the right kind."""
+    if http_client is None:
+        return None
+    if not hasattr(http_client, "build_request") or hasattr(http_client, "aclose") is blocking:
+        takes = "Client takes an httpx.Client." if blocking else "AsyncClient takes an httpx.AsyncClient."
+        raise ConfigurationError(f"http_client is of type {type(http_client).__name__}", hint=takes)
     if isinstance(http_client, type):
         name = http_client.__name__
         raise ConfigurationError(f"http_client is the class {name}", hint=f"Make one: http_client=httpx.{name}().")
+    return http_client

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import truststore
 from conftest import ask, done, texts
-from raw_server import STREAM_HEAD, Peer, RawServer, answering, chunked, whole
+from raw_server import RawServer, answering, calls_and_streams, whole
 from relays import Connect, Http2Server, Listener, Relay, Socks, unix_relay
 
 from wandb_inference import APIConnectionError, APITimeoutError, Client, ConfigurationError, Network
@@ -35,6 +35,7 @@ EVENTS = [
     b'data: {"choices": [{"delta": {}, "finish_reason": "stop"}]}\n\n',
     b"data: [DONE]\n\n",
 ]
+BOTH = calls_and_streams(ANSWER, *EVENTS)
 
 
 def tls(name: str = "server", *, wants_client: bool = False) -> ssl.SSLContext:
@@ -45,15 +46,6 @@ def tls(name: str = "server", *, wants_client: bool = False) -> ssl.SSLContext:
         context.verify_mode = ssl.CERT_REQUIRED
         context.load_verify_locations(AUTHORITY)
     return context
-
-
-def calls_and_streams(peer: Peer) -> None:
-    """Answers calls with an answer, and streams with a stream."""
-    while request := peer.request():
-        if b"text/event-stream" in request:
-            peer.send(STREAM_HEAD, *chunked(*EVENTS))
-        else:
-            peer.send(ANSWER)
 
 
 async def check(client: Any, route: str) -> None:
@@ -96,7 +88,7 @@ def through(connect: Any, request: pytest.FixtureRequest) -> Any:
 
 async def test_own_authority(through: Any) -> None:
     """Servers of an authority that was given are believed, and no others."""
-    with RawServer(calls_and_streams, tls=tls()) as server:
+    with RawServer(BOTH, tls=tls()) as server:
         await check(through(server, verify=AUTHORITY), through.route)
         client = through(server)
         with pytest.raises(APIConnectionError, match="its certificate does not hold: unable to get local issuer"):
@@ -106,7 +98,7 @@ async def test_own_authority(through: Any) -> None:
 
 async def test_system(through: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The system's authorities are believed, which on Linux a variable can point to."""
-    with RawServer(calls_and_streams, tls=tls()) as server:
+    with RawServer(BOTH, tls=tls()) as server:
         _context.cache_clear()
         client = through(server, verify="system")
         with pytest.raises(APIConnectionError, match="its certificate does not hold"):
@@ -120,7 +112,7 @@ async def test_system(through: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_environment_at_construction(through: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment counts when the client is made, and not later, and not at all where it is not trusted."""
-    with RawServer(calls_and_streams, tls=tls()) as server:
+    with RawServer(BOTH, tls=tls()) as server:
         without = through(server)
         monkeypatch.setenv("SSL_CERT_FILE", str(AUTHORITY))
         client = through(server)
@@ -137,7 +129,7 @@ async def test_environment_at_construction(through: Any, monkeypatch: pytest.Mon
 async def test_any_certificate(through: Any) -> None:
     """Without verification even a certificate that is expired or another's will do."""
     for name in ("expired", "elsewhere"):
-        with RawServer(calls_and_streams, tls=tls(name)) as server:
+        with RawServer(BOTH, tls=tls(name)) as server:
             await check(through(server, verify=False), through.route)
 
 
@@ -146,7 +138,7 @@ async def test_any_certificate(through: Any) -> None:
 )
 async def test_certificates_that_do_not_hold(through: Any, name: str, says: str) -> None:
     """What is wrong with a certificate is told, and trying again can't help."""
-    with RawServer(calls_and_streams, tls=tls(name)) as server:
+    with RawServer(BOTH, tls=tls(name)) as server:
         client = through(server, verify=AUTHORITY).with_options(max_retries=3)
         with pytest.raises(APIConnectionError, match=says) as caught:
             await ask(client)
@@ -162,13 +154,13 @@ async def test_certificates_that_do_not_hold(through: Any, name: str, says: str)
 )
 async def test_client_certificate(through: Any, cert: Any) -> None:
     """A server that wants a client certificate gets it."""
-    with RawServer(calls_and_streams, tls=tls(wants_client=True)) as server:
+    with RawServer(BOTH, tls=tls(wants_client=True)) as server:
         await check(through(server, verify=AUTHORITY, cert=cert), through.route)
 
 
 async def test_client_certificate_that_is_missing(through: Any) -> None:
     """Without the certificate it wants a server refuses: by an alert, which is told, or an end that overtakes it."""
-    with RawServer(calls_and_streams, tls=tls(wants_client=True)) as server:
+    with RawServer(BOTH, tls=tls(wants_client=True)) as server:
         client = through(server, verify=AUTHORITY)
         with pytest.raises(APIConnectionError, match=r"asks for a client certificate|connection reset|disconnected"):
             await ask(client)
@@ -185,13 +177,13 @@ async def test_own_context(through: Any) -> None:
     for kind in (Watched, truststore.SSLContext):
         context = kind(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(AUTHORITY)
-        with RawServer(calls_and_streams, tls=tls()) as server:
+        with RawServer(BOTH, tls=tls()) as server:
             await check(through(server, verify=context), through.route)
 
 
 async def test_bad_certificates_of_ours(through: Any) -> None:
     """A client certificate that can't be used is an error before anything is sent, and is not tried again."""
-    with RawServer(calls_and_streams, tls=tls()) as server:
+    with RawServer(BOTH, tls=tls()) as server:
         client = through(server, verify=AUTHORITY, cert=(CLIENT, DATA / "server.pem")).with_options(max_retries=3)
         with pytest.raises(ConfigurationError, match=r"network\.cert names"):
             await ask(client)
@@ -224,7 +216,7 @@ def test_handshakes_do_not_wait_for_each_other() -> None:
     network = Network(verify=truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     network.context.load_verify_locations(AUTHORITY)  # type: ignore[union-attr]
     settings: dict[str, Any] = {"api_key": "k", "project": "a/b", "max_retries": 0, "network": network}
-    with Silent() as silent, RawServer(calls_and_streams, tls=tls()) as server:
+    with Silent() as silent, RawServer(BOTH, tls=tls()) as server:
         hanging = Client(base_url=f"https://127.0.0.1:{silent.port}/v1", deadline=0.5, **settings)
         clocks: list[str | None] = []
 
@@ -250,7 +242,7 @@ def test_handshakes_do_not_wait_for_each_other() -> None:
 
 async def test_plain_proxy(connect: Any) -> None:
     """A plain request is sent to the proxy whole; the environment's list of exceptions is not looked at."""
-    with RawServer(calls_and_streams) as proxy:
+    with RawServer(BOTH) as proxy:
         network = Network(proxy=f"http://user:p%40ss@127.0.0.1:{proxy.port}")
         await check(connect("http://somewhere.invalid/v1", network=network), "proxy")
 
@@ -261,7 +253,7 @@ async def test_plain_proxy(connect: Any) -> None:
 async def test_tunnel(connect: Any) -> None:
     """A TLS connection goes through a tunnel, which never sees the key."""
     opening = Connect({"localhost": "127.0.0.1"})
-    with RawServer(calls_and_streams, tls=tls()) as server, Relay(opening) as proxy:
+    with RawServer(BOTH, tls=tls()) as server, Relay(opening) as proxy:
         network = Network(proxy=f"http://user:p%40ss@127.0.0.1:{proxy.port}", verify=AUTHORITY)
         await check(connect(server.base_url.replace("127.0.0.1", "localhost"), network=network), "proxy")
 
@@ -271,7 +263,7 @@ async def test_tunnel(connect: Any) -> None:
 
 async def test_tls_proxy(connect: Any) -> None:
     """A proxy that speaks TLS itself is held to the same authorities, and TLS goes through TLS."""
-    with RawServer(calls_and_streams, tls=tls()) as server, Relay(Connect(), tls=tls()) as proxy:
+    with RawServer(BOTH, tls=tls()) as server, Relay(Connect(), tls=tls()) as proxy:
         network = Network(proxy=f"https://127.0.0.1:{proxy.port}", verify=AUTHORITY)
         await check(connect(server, network=network), "proxy")
         client = connect(server, network=Network(proxy=f"https://127.0.0.1:{proxy.port}"))
@@ -284,7 +276,7 @@ async def test_tls_proxy(connect: Any) -> None:
 async def test_socks(connect: Any, scheme: str) -> None:
     """A SOCKS proxy is told the name, not an address, and who asks."""
     socks = Socks({"somewhere.invalid": "127.0.0.1"})
-    with RawServer(calls_and_streams) as server, Relay(socks) as proxy:
+    with RawServer(BOTH) as server, Relay(socks) as proxy:
         network = Network(proxy=f"{scheme}://user:hush@127.0.0.1:{proxy.port}")
         await check(connect(f"http://somewhere.invalid:{server.port}/v1", network=network), "proxy")
 
@@ -295,7 +287,7 @@ async def test_socks(connect: Any, scheme: str) -> None:
 async def test_socks_of_the_environment(connect: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment can name a SOCKS proxy too, and TLS goes through it."""
     socks = Socks()
-    with RawServer(calls_and_streams, tls=tls()) as server, Relay(socks) as proxy:
+    with RawServer(BOTH, tls=tls()) as server, Relay(socks) as proxy:
         monkeypatch.setenv("ALL_PROXY", f"SOCKS5H://127.0.0.1:{proxy.port}")
         client = connect(server, network=Network(verify=AUTHORITY))
         monkeypatch.delenv("ALL_PROXY")
@@ -315,7 +307,7 @@ async def test_exceptions_from_the_proxy(
     monkeypatch.setenv("NO_PROXY", no_proxy)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with (
-        RawServer(calls_and_streams) as server,
+        RawServer(BOTH) as server,
         socket.create_server((host, 0), family=family) as listener,
         Relay(lambda connection: ("127.0.0.1", server.port), listener) as relay,
     ):
@@ -359,14 +351,17 @@ async def test_http2_through_a_proxy(connect: Any) -> None:
 
 async def test_http2_that_the_server_lacks(connect: Any) -> None:
     """A server that knows HTTP/1.1 alone is asked in that."""
-    with RawServer(calls_and_streams, tls=tls()) as server:
+    with RawServer(BOTH, tls=tls()) as server:
         await check(connect(server, network=Network(http2=True, verify=AUTHORITY)), "httpx")
 
 
 async def test_http2_and_not() -> None:
     """Clients with and without HTTP/2 leave each other's protocol alone."""
     settings: dict[str, Any] = {"api_key": "k", "project": "a/b"}
-    with Http2Server(tls(), [BODY], EVENTS) as modern, RawServer(calls_and_streams, tls=tls()) as plain:
+    with (
+        Http2Server(tls(), [BODY], EVENTS) as modern,
+        RawServer(BOTH, tls=tls()) as plain,
+    ):
         two = Client(network=Network(http2=True, verify=AUTHORITY), base_url=modern.base_url, **settings)
         one = Client(network=Network(verify=AUTHORITY), base_url=plain.base_url, **settings)
         for _ in range(2):
@@ -409,9 +404,9 @@ async def test_http2_deadline(connect: Any, hang: bool) -> None:
 async def test_unix_socket(connect: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Requests go to a Unix socket, plain and over TLS, whatever proxy the environment names."""
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
-    with RawServer(calls_and_streams) as server, unix_relay(tmp_path / "a", server.port):
+    with RawServer(BOTH) as server, unix_relay(tmp_path / "a", server.port):
         await check(connect("http://localhost/v1", network=Network(uds=tmp_path / "a")), "httpx")
-    with RawServer(calls_and_streams, tls=tls()) as server, unix_relay(tmp_path / "b", server.port):
+    with RawServer(BOTH, tls=tls()) as server, unix_relay(tmp_path / "b", server.port):
         network = Network(uds=tmp_path / "b", verify=AUTHORITY)
         await check(connect("https://localhost/v1", network=network), "httpx")
 
@@ -456,7 +451,7 @@ async def test_socket_options(connect: Any, route: str, on: bool, tuned: list[so
     scheme = {"direct": None, "plain proxy": "http", "tunnel": "http", "socks": "socks5"}[route]
     relay = Relay(Socks() if route == "socks" else Connect())
     secure = tls() if route == "tunnel" else None
-    with RawServer(calls_and_streams, tls=secure) as server, relay as proxy:
+    with RawServer(BOTH, tls=secure) as server, relay as proxy:
         port = server.port if route == "plain proxy" else proxy.port
         client = connect(
             server,
@@ -523,7 +518,7 @@ async def test_parser(connect: Any, parser: Any, monkeypatch: pytest.MonkeyPatch
         receive(self, data)
 
     monkeypatch.setattr(h11.Connection, "receive_data", watch)
-    with RawServer(calls_and_streams) as server:
+    with RawServer(BOTH) as server:
         await check(connect(server, network=Network(http_parser=parser)), "direct")
 
     assert bool(fed) is (parser == "h11")

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 from conftest import KEY, MESSAGES, MODEL, PROJECT, ask, done, texts
-from raw_server import STREAM_HEAD, Peer, RawServer, answering, chunked, whole
+from raw_server import STREAM_HEAD, Peer, RawServer, answering, calls_and_streams, chunked, whole
 
 from wandb_inference import APIConnectionError, APITimeoutError, AsyncClient, Client, ConfigurationError
 from wandb_inference.testing import Emulator, Reply
@@ -30,6 +30,7 @@ EVENTS = (
     b'data: {"choices": [{"delta": {}, "finish_reason": "stop"}]}\n\n',
     b"data: [DONE]\n\n",
 )
+BOTH = calls_and_streams(ANSWER, *EVENTS)
 
 
 async def test_one_connection(client: Any, emulator: Emulator) -> None:
@@ -453,18 +454,9 @@ def tls(monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
     return context
 
 
-def calls_and_streams(peer: Peer) -> None:
-    """Answers calls with an answer, and streams with a stream."""
-    while request := peer.request():
-        if b"text/event-stream" in request:
-            peer.send(STREAM_HEAD, *chunked(*EVENTS))
-        else:
-            peer.send(ANSWER)
-
-
 async def test_one_tls_connection(connect: Any, tls: ssl.SSLContext) -> None:
     """Calls and streams in a row use one connection over TLS too, its session tickets notwithstanding."""
-    with RawServer(calls_and_streams, tls=tls) as server:
+    with RawServer(BOTH, tls=tls) as server:
         client = connect(server, base_url=server.base_url.replace("127.0.0.1", "localhost"))
         for _ in range(3):
             assert (await ask(client)).text == "Hi"

@@ -75,7 +75,7 @@ class ChunkParser:
         if plain is not None:
             return self._read(plain, elapsed)
         try:
-            return self._read_events(self._decoder.feed(data), elapsed)
+            return self._read_events(self._decoder.feed_lines(data), elapsed)
         except EventTooLargeError as error:
             return self._read_events(error.events, elapsed, str(error))
 

@@ -122,6 +122,10 @@ class SSEDecoder:
         plain = self.feed_plain(data)
         if plain is not None:
             return [ServerSentEvent(raw, "message", self._id) for raw in plain]
+        return self.feed_lines(data)
+
+    def feed_lines(self, data: bytes) -> list[ServerSentEvent]:
+        """What `feed` gives for bytes that are not plain, line by line. Raises what that raises."""
         if self._optional:
             data = self._without_optional(data)
         if _CR in data:
@@ -145,7 +149,7 @@ class SSEDecoder:
         """The `raw` of the events completed by these bytes, where each is one `data` line and a blank one.
 
         That is the shape that nearly every read has, and it is found without a look at the single line. `None` where it
-        is not: nothing is taken then, and `feed` is to be called with the same bytes.
+        is not: nothing is taken then, and `feed_lines` is to be called with the same bytes.
         """
         stop = data.rfind(b"\n\n")
         # Without an end in these bytes nothing is joined: a large event that comes in many reads is copied once.

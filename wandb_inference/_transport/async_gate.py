@@ -7,13 +7,13 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import anyio
 from anyio.lowlevel import RunVar
 
-from .._core.wire import Outcome, Reply, Request
+from .._core.wire import Outcome, Request
 from .clocks import ClockError, Clocks, Limit
 from .lanes import Lanes, Place
 from .outcomes import NotSentError, closed, failure
@@ -57,7 +57,7 @@ class AsyncGate:
         except NotSentError as error:
             return failure(error, began, clocks)
         try:
-            return _settled(await send(request, key, clocks), place, request)
+            return place.settle(await send(request, key, clocks), request, AsyncHeldTurn)
         except BaseException:
             place.leave("unknown")
             raise
@@ -98,12 +98,6 @@ class AsyncGate:
     def read(self, base_url: str, project: str | None) -> dict[str, Concurrency]:
         """The state of each model's window."""
         return self._lanes.read(base_url, project)
-
-
-def _settled(outcome: Outcome, place: Place, request: Request) -> Outcome:
-    if isinstance(outcome, Reply) and outcome.raw is not None:
-        return outcome._replace(raw=AsyncHeldTurn(cast("AsyncTurn", outcome.raw), place))
-    return place.settle(outcome, request)
 
 
 class AsyncHeldTurn:

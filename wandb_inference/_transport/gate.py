@@ -8,10 +8,10 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from .._core.adaptive import Ticket, Verdict
-from .._core.wire import Outcome, Reply, Request
+from .._core.wire import Outcome, Request
 from .clocks import ClockError, Clocks, Limit
 from .lanes import Lane, Lanes, Place
 from .outcomes import NotSentError, closed, failure
@@ -55,7 +55,7 @@ class Gate:
         except NotSentError as error:
             return failure(error, began, clocks)
         try:
-            return _settled(send(request, key, clocks), place, request)
+            return place.settle(send(request, key, clocks), request, HeldTurn)
         except BaseException:
             place.leave("unknown")
             raise
@@ -107,12 +107,6 @@ class Gate:
         """The state of each model's window."""
         with self._lock:
             return self._lanes.read(base_url, project)
-
-
-def _settled(outcome: Outcome, place: Place, request: Request) -> Outcome:
-    if isinstance(outcome, Reply) and outcome.raw is not None:
-        return outcome._replace(raw=HeldTurn(cast("Turn", outcome.raw), place))
-    return place.settle(outcome, request)
 
 
 class HeldTurn:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Final, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from .._core.adaptive import Ticket, Verdict, Window, verdict
 from .._core.wire import Outcome, Reply, Request
@@ -164,7 +164,15 @@ class Place:
         leave, self._leave = self._leave, None
         return None if leave is None else leave(verdict, seconds)
 
-    def settle(self, outcome: Outcome, request: Request) -> Outcome:
-        """Gives it back for this outcome, which comes back with what that means for the retries."""
+    def settle(self, outcome: Outcome, request: Request, hold: Callable[[Any, Place], object]) -> Outcome:
+        """Gives it back for this outcome, which comes back with what that means for the retries.
+
+        Args:
+            outcome: How the attempt ended.
+            request: What was sent.
+            hold: Makes of an open stream's turn one that keeps this place until the stream is closed.
+        """
+        if isinstance(outcome, Reply) and outcome.raw is not None:
+            return outcome._replace(raw=hold(outcome.raw, self))
         pause = self.leave(verdict(outcome, request), outcome.seconds)
         return outcome._replace(pause=pause) if isinstance(outcome, Reply) and pause is not None else outcome
