@@ -15,6 +15,7 @@ from ..catalogue import resolve_name
 from ..types.chat_params import ChatParams, RequestOptions
 from .call import Call, ChatCall
 from .flow import Journal
+from .following import Chat, followers_of
 from .names import resolve_model
 from .options import merged_timeouts, retries
 from .retry import RetryPolicy
@@ -185,6 +186,9 @@ def build_chat(
         request = request._replace(body=_asking(body, options, plain.body or b""))
     keep = bool(options.get("include_usage"))
     journal = _journal(settings, params, id)
+    followers = followers_of(Chat(settings, id, body, params, request.context.base_url, stream))
+    if followers:
+        journal.follow(followers)
     answers = cast("object", body.get("n"))  # not checked where it comes from extra_body
     count = answers if isinstance(answers, int) else 1
     return ChatCall(request, journal, key, plain, settings.quirks, keep, count, bool(final_only))

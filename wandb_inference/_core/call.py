@@ -12,6 +12,7 @@ from ..types import ChatCompletion, Meta
 from ..types.completion import with_meta
 from .errors import read_object
 from .flow import Broken, Flow, Journal, Quirks, request_flow, stream_flow
+from .following import Ending
 from .meta import meta_from
 from .reading import UnreadableError, read_model
 from .wire import Reply, Request
@@ -109,7 +110,9 @@ class ChatCall(NamedTuple):
         usage = completion.usage
         tokens = usage.completion_tokens if usage else None
         meta = meta_from(reply, self.journal.records, total=reply.elapsed, completion_tokens=tokens)
-        return with_meta(completion, meta)
+        completion = with_meta(completion, meta)
+        self.journal.end(Ending(None, meta, usage, True, lambda: completion))
+        return completion
 
     def meta(
         self,
@@ -150,4 +153,6 @@ def _unexpected(reply: Reply, request: Request, journal: Journal, wanted: str, r
 
     error = unexpected_body(reply, request, reply.body, wanted, reason)
     error.meta = meta_from(reply, (), total=reply.elapsed)
-    return journal.broke(error)
+    error = journal.broke(error)
+    journal.fail(error, reply.elapsed)
+    return error

@@ -22,6 +22,7 @@ from .wire import Attempt, Failure, Outcome, Reply, Request, origin
 
 if TYPE_CHECKING:
     from ..exceptions import Outcome as Sent
+    from .following import Ending, Follower
     from .hooks import Watch
 
 E = TypeVar("E", bound=APIError)
@@ -46,7 +47,19 @@ class Quirks:
 class Journal:
     """The attempts of one call, and what is left to it."""
 
-    __slots__ = ("error", "jitter", "key", "policy", "records", "refusals", "request", "retries", "watch")
+    __slots__ = (
+        "_pending",
+        "error",
+        "followers",
+        "jitter",
+        "key",
+        "policy",
+        "records",
+        "refusals",
+        "request",
+        "retries",
+        "watch",
+    )
 
     def __init__(self, policy: RetryPolicy, jitter: Callable[[], float] = random) -> None:
         self.policy = policy
@@ -63,6 +76,30 @@ class Journal:
         """How the last attempt failed, for the hooks."""
         self.watch: Watch | None = None
         """What tells the client's hooks of the call, where it has any."""
+        self.followers: tuple[Follower, ...] = ()
+        """Those who follow the call to its end."""
+        self._pending: list[tuple[Follower, ...]] = []
+        # Taken by whoever ends the call: a stream can be closed by two threads at the same time.
+
+    def follow(self, followers: tuple[Follower, ...]) -> None:
+        """Has the call followed, before it begins."""
+        self.followers = followers
+        self._pending = [followers]
+
+    def begin(self) -> None:
+        """The call is about to be sent, for the first time or again. Raises what a follower has against it."""
+        followers, self.followers = self.followers, ()
+        for follower in followers:
+            follower.begin()
+
+    def end(self, ending: Ending) -> None:
+        """The call is over; the first who says so is heard."""
+        try:
+            followers = self._pending.pop()
+        except IndexError:
+            return
+        for follower in followers:
+            follower.end(ending)
 
     def failed(
         self,
@@ -116,6 +153,21 @@ class Journal:
         if isinstance(error, APIError) and error.meta is None and self.records:
             error.meta = meta_from(None, (), total=elapsed)
             self.complete(error)
+        self.fail(error, elapsed)
+
+    def fail(self, error: BaseException, elapsed: float) -> None:
+        """The call ends in an error; what is known of it is on the error itself."""
+        if not self._pending:
+            return
+        from .following import Ending
+
+        known = error if isinstance(error, APIError) else None
+        meta = known.meta if known is not None else None
+        if meta is None and self.records:
+            meta = meta_from(None, self.records, total=elapsed)
+        partial = known.partial if known is not None else None
+        answer = None if partial is None else lambda: partial
+        self.end(Ending(error, meta, known.usage if known is not None else None, False, answer))
 
 
 def outcome_of(error: APIError) -> Sent:
@@ -140,6 +192,8 @@ def request_flow(request: Request, journal: Journal, broken: Broken | None = Non
         journal: The attempts so far; those of this flow are added.
         broken: How the last attempt ended, where a stream comes back to be tried again.
     """
+    if journal.followers:
+        journal.begin()
     deadline = request.timeouts.deadline
     wait = 0.0
     redirects = 0

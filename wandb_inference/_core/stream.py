@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..exceptions import APIError, StreamInterruptedError
 from ..types import ChatCompletion, CompletionUsage, Meta
 from .flow import Broken, Flow
+from .following import Ending
 from .wire import Failure, Reply
 
 if TYPE_CHECKING:
@@ -130,15 +131,17 @@ class StreamState:
         return self._parser.accumulator.snapshot()
 
     def ended(self, error: BaseException | None = None) -> Notices:
-        """What the client's hooks are told now that the stream is closed; nothing if they know.
+        """What the client's hooks are told now that the stream is closed; nothing if they know. Followers hear it here.
 
         Args:
             error: How it failed.
         """
-        watch = self._call.journal.watch
+        journal = self._call.journal
+        meta = error.meta if isinstance(error, APIError) else self.meta
+        journal.end(Ending(error, meta, self.usage, self.done, self.snapshot))
+        watch = journal.watch
         if watch is None:
             return ()
-        meta = error.meta if isinstance(error, APIError) else self.meta
         return watch.done(error, self._total or 0.0, meta=meta, usage=self.usage, complete=self.done)
 
     @property
