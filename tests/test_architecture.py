@@ -120,6 +120,7 @@ def test_the_sdk_needs_what_it_declares(path: Path) -> None:
         "transports": {"aiohttp", "yarl"},
         "_transport": {"truststore"},
         "_images": {"PIL"},
+        "cli": {"click", "prompt_toolkit", "rich"},
     }
     extra = extras.get(layer_of(path), set())
 

@@ -89,8 +89,9 @@ async def test_a_stream(client: Any, followers: list[Recorder], final_only: bool
     assert ending.answer().usage == ending.usage
 
 
-async def test_a_stream_that_is_left(client: Any, followers: list[Recorder]) -> None:
+async def test_a_stream_that_is_left(client: Any, emulator: Emulator, followers: list[Recorder]) -> None:
     """A stream that is left ends without an error, and is not complete."""
+    emulator.reply("One two three four five", tokens_per_second=20)
     stream = await ask(client, stream=True)
     async for _ in each(stream):
         break

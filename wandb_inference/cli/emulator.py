@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import errno
 import sys
 import threading
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+import click
 
 if TYPE_CHECKING:
     from ..testing import Emulator, RecordedRequest
 
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # pyright: ignore[reportPrivateUsage]
 
-
-class Arguments(argparse.Namespace):
-    """The command's arguments, by type."""
+class Options(NamedTuple):
+    """The command's options."""
 
     host: str
     port: int
@@ -29,32 +28,36 @@ class Arguments(argparse.Namespace):
     log_requests: bool
 
 
-def add_parser(commands: Commands) -> None:
-    """Add the command to the main parser."""
-    about = "Run a W&B Inference on this machine, for any client in any language. Needs no key and no network."
-    parser = commands.add_parser("emulator", help="run a W&B Inference on this machine", description=about)
-    add = parser.add_argument
-    add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    add("--port", default=8000, type=int, help="port to listen on; 0 for a free one (default: %(default)s)")
-    add("--api-key", metavar="KEY", help="the only key to accept (default: any)")
-    add("--project", metavar="TEAM/PROJECT", help="the only project to accept (default: any)")
-    add(
-        "--no-require-project",
-        dest="require_project",
-        action="store_false",
-        help="answer without the OpenAI-Project header too, as other OpenAI-compatible servers do",
-    )
-    add("--seed", default=0, type=int, help="another seed gives other texts (default: %(default)s)")
-    add("--latency", default=0.0, type=float, metavar="SECONDS", help="wait before each answer (default: none)")
-    add("--tokens-per-second", type=float, metavar="N", help="pace of generation (default: at once)")
-    add("--concurrency-limit", type=int, metavar="N", help="answer 429 beyond N requests in flight (default: none)")
-    add("--log-requests", action="store_true", help="print a line for each request")
-    parser.set_defaults(run=run)
+@click.command("emulator", short_help="Run a W&B Inference on this machine.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on")
+@click.option("--port", default=8000, show_default=True, help="Port to listen on; 0 for a free one")
+@click.option("--api-key", metavar="KEY", help="The only key to accept  [default: any]")
+@click.option("--project", metavar="TEAM/PROJECT", help="The only project to accept  [default: any]")
+@click.option(
+    "--no-require-project",
+    "require_project",
+    flag_value=False,
+    default=True,
+    help="Answer without the OpenAI-Project header too, as other OpenAI-compatible servers do",
+)
+@click.option("--seed", default=0, show_default=True, help="Another seed gives other texts")
+@click.option("--latency", default=0.0, metavar="SECONDS", help="Wait before each answer  [default: none]")
+@click.option("--tokens-per-second", type=float, metavar="N", help="Pace of generation  [default: at once]")
+@click.option("--concurrency-limit", type=int, metavar="N", help="Answer 429 beyond N requests in flight")
+@click.option("--log-requests", is_flag=True, help="Print a line for each request")
+def command(**options: Any) -> int:
+    r"""Run a W&B Inference on this machine, for any client in any language. Needs no key and no network.
+
+    \b
+    Examples:
+      wandb-inference emulator
+      wandb-inference emulator --port 0 --tokens-per-second 40 --log-requests
+    """
+    return run(Options(**options))
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(options: Options) -> int:
     """Exit code, once Ctrl-C has ended it: 0, or 2 where it could not start."""
-    options = Arguments(**vars(arguments))
     try:
         emulator = _emulator(options).start()
     except (ImportError, ValueError) as error:
@@ -79,7 +82,7 @@ def wait() -> NoReturn:
         threading.Event().wait(3600)
 
 
-def _emulator(options: Arguments) -> Emulator:
+def _emulator(options: Options) -> Emulator:
     from ..testing import Emulator
 
     return Emulator(
@@ -96,7 +99,7 @@ def _emulator(options: Arguments) -> Emulator:
     )
 
 
-def _welcome(emulator: Emulator, options: Arguments) -> str:
+def _welcome(emulator: Emulator, options: Options) -> str:
     # A key that was given is a secret, even here.
     key = "emulator" if options.api_key is None else "..."
     return f"""\

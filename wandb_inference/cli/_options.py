@@ -1,0 +1,38 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Connection(NamedTuple):
+    """Where a command calls, as its options say; `None` is looked up as a client does."""
+
+    base_url: str | None
+    project: str | None
+
+    def settings(self) -> dict[str, str]:
+        """What to give to `Client`."""
+        return {name: value for name, value in self._asdict().items() if value is not None}
+
+
+def connection(function: F) -> F:
+    """Adds `--base-url` and `--project`.
+
+    There is no option for the key: a command line can be read by everybody on the machine.
+    """
+    project = click.option("--project", metavar="TEAM/PROJECT", help="Project to bill  [default: WANDB_PROJECT]")
+    base_url = click.option("--base-url", metavar="URL", help="Another server  [default: WANDB_API_BASE, else W&B's]")
+    return base_url(project(function))
+
+
+def model(*, required: bool = False, default: str | None = None) -> Callable[[F], F]:
+    """Adds `-m`, `--model`."""
+    return click.option(
+        "-m", "--model", metavar="ID", required=required, default=default, show_default=True, help="Model to ask"
+    )
