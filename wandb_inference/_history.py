@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
+from dataclasses import replace
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
@@ -46,6 +47,8 @@ _ROOM = 10
 class History(Generic[C]):
     """What a conversation knows. Its attributes can be read and set between two turns."""
 
+    id: str
+    """A name of its own, by which traces tell it from others. A fork has another, and so has one that was loaded."""
     model: str
     """The model that answers. Another one goes on where this one stopped."""
     messages: list[Any]
@@ -66,8 +69,11 @@ class History(Generic[C]):
         model_id(settings, saved.model)
         if saved.window is not None:
             check_tokens("window", saved.window)
+        self.id = os.urandom(16).hex()
         self._settings = settings
-        self._completions: C = completions
+        # Those of the client, whose calls are known by this conversation.
+        own = replace(settings, conversation=self.id)
+        self._completions: C = type(completions)(own, cast("Any", completions._transport))
         self.model = saved.model
         self.messages = saved.messages
         self.params = _listed(saved.params)

@@ -114,17 +114,18 @@ class ToolStream(_Run):
 
     def _read(self) -> ChatEvent | None:
         """The next event of an answer; `None` after its end, when its calls are over."""
-        answer = self._open()
-        event = next(answer, None)
-        if event is None:
-            round = self._loop.take(answer.get_final_completion())
-            self._answer = None
-            if round is None:
-                self._done = True
-            else:
-                run_round(round, self._loop)
-                self._done = not self._loop.finish(round)
-                self._results.extend(ToolResultEvent(step) for step in round.steps)
+        with self._loop.within():
+            answer = self._open()
+            event = next(answer, None)
+            if event is None:
+                round = self._loop.take(answer.get_final_completion())
+                self._answer = None
+                if round is None:
+                    self._done = True
+                else:
+                    run_round(round, self._loop)
+                    self._done = not self._loop.finish(round)
+                    self._results.extend(ToolResultEvent(step) for step in round.steps)
         return event
 
     def _open(self) -> Answer:
@@ -165,10 +166,12 @@ class ToolStream(_Run):
         answer, self._answer = self._answer, None
         if answer is not None:
             answer.close()
+        self._loop.left()
 
     def __enter__(self) -> Self:
         try:
-            self._open()
+            with self._loop.within():
+                self._open()
         except Exception as error:
             raise self._loop.broken(error)  # noqa: B904  its cause is set where there is one
         return self
@@ -214,17 +217,18 @@ class AsyncToolStream(_Run):
 
     async def _read(self) -> ChatEvent | None:
         """The next event of an answer; `None` after its end, when its calls are over."""
-        answer = await self._open()
-        event = await anext(answer, None)
-        if event is None:
-            round = self._loop.take(await answer.get_final_completion())
-            self._answer = None
-            if round is None:
-                self._done = True
-            else:
-                await run_round_async(round, self._loop)
-                self._done = not self._loop.finish(round)
-                self._results.extend(ToolResultEvent(step) for step in round.steps)
+        with self._loop.within():
+            answer = await self._open()
+            event = await anext(answer, None)
+            if event is None:
+                round = self._loop.take(await answer.get_final_completion())
+                self._answer = None
+                if round is None:
+                    self._done = True
+                else:
+                    await run_round_async(round, self._loop)
+                    self._done = not self._loop.finish(round)
+                    self._results.extend(ToolResultEvent(step) for step in round.steps)
         return event
 
     async def _open(self) -> AsyncAnswer:
@@ -263,10 +267,12 @@ class AsyncToolStream(_Run):
         answer, self._answer = self._answer, None
         if answer is not None:
             await answer.close()
+        self._loop.left()
 
     async def __aenter__(self) -> Self:
         try:
-            await self._open()
+            with self._loop.within():
+                await self._open()
         except Exception as error:
             raise self._loop.broken(error)  # noqa: B904  its cause is set where there is one
         return self

@@ -186,7 +186,7 @@ def build_chat(
         request = request._replace(body=_asking(body, options, plain.body or b""))
     keep = bool(options.get("include_usage"))
     journal = _journal(settings, params, id)
-    followers = followers_of(Chat(settings, id, body, params, request.context.base_url, stream))
+    followers = followers_of(Chat(settings, id, body, params, request.context.base_url, stream, request.headers))
     if followers:
         journal.follow(followers)
     answers = cast("object", body.get("n"))  # not checked where it comes from extra_body

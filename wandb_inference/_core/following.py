@@ -1,13 +1,19 @@
-"""Who follows a chat call from its first sending to its end, beside the caller's hooks: accounts and traces."""
+"""Who follows a chat call from its first sending to its end, beside the caller's hooks: accounts and traces.
+
+Traces also follow runs of several calls, and the functions that a run calls.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from ..types import ChatCompletion, CompletionUsage, Meta
+    from ..types.tools import ToolStep
     from .settings import Settings
+    from .tool_calls import Outcome, Planned
 
 
 class Chat(NamedTuple):
@@ -25,6 +31,8 @@ class Chat(NamedTuple):
     """Where it goes, without user and query."""
     stream: bool
     """Whether it goes over the wire as a stream."""
+    headers: dict[str, str]
+    """What is sent with it, without the key: a follower may add to it before the first sending."""
 
 
 class Ending(NamedTuple):
@@ -56,8 +64,73 @@ class Follower(Protocol):
 
 def followers_of(chat: Chat) -> tuple[Follower, ...]:
     """Those of a new call, in the order in which they begin."""
-    return () if trace is None else (trace(chat),)
+    follow = trace  # read once: another thread may end the tracing
+    return () if follow is None else (follow(chat),)
 
 
 trace: Callable[[Chat], Follower] | None = None
 """Makes what traces a chat; `None` while nothing is traced."""
+
+
+class Run(NamedTuple):
+    """Calls that belong together."""
+
+    function: Literal["parse", "run_tools"]
+    """What the caller called."""
+    settings: Settings
+    """The client's."""
+    model: object
+    """Who is asked, as the caller wrote it."""
+    messages: Sequence[Any]
+    """What was said before: mappings."""
+    tools: Sequence[Mapping[str, Any]]
+    """What can be called, as it stands in requests."""
+
+
+class RunFollower(Protocol):
+    """Follows a run. It never waits, and raises nothing of its own."""
+
+    def within(self) -> AbstractContextManager[object]:
+        """Where what happens belongs to the run, again and again; the first begins it, and an error inside ends it."""
+        ...
+
+    def answered(self, answer: ChatCompletion) -> None:
+        """The model has answered."""
+        ...
+
+    def called(self, steps: Sequence[ToolStep]) -> None:
+        """The calls of an answer are over."""
+        ...
+
+    def end(self, *, complete: bool) -> None:
+        """The run is over, or was left before its end. Nothing happens where it has ended."""
+        ...
+
+
+def follower_of(run: Run) -> RunFollower | None:
+    """That of a new run."""
+    return None if runs is None else runs(run)
+
+
+def within(follower: RunFollower | None) -> AbstractContextManager[object]:
+    """A part of a run."""
+    return _NOBODY if follower is None else follower.within()
+
+
+@contextmanager
+def whole(follower: RunFollower | None) -> Iterator[None]:
+    """A run from its beginning to its end."""
+    with within(follower):
+        yield
+    if follower is not None:
+        follower.end(complete=True)
+
+
+_NOBODY = nullcontext()
+
+runs: Callable[[Run], RunFollower | None] | None = None
+"""Makes what traces a run; `None` while nothing is traced."""
+
+functions: Callable[[Planned], AbstractContextManager[Callable[[Outcome], Outcome]]] | None = None
+"""Makes what traces a call of a function: it is called inside, and the outcome goes through what is entered. `None`
+while nothing is traced."""

@@ -18,6 +18,7 @@ from ..exceptions import (
 )
 from ..types.parsed import ParsedChatCompletion, ParsedChoice, ParsedMessage
 from .build import build_chat
+from .following import Run, follower_of, whole
 from .partial import PartialJson
 from .schema import Output
 from .settings import Settings
@@ -25,6 +26,8 @@ from .usage import total_usage
 from .validate import invalid, lasting, message_list
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from pydantic_core import ErrorDetails
 
     from ..types import ChatCompletion, Choice, CompletionUsage
@@ -81,6 +84,11 @@ class ParseRounds(Generic[T]):
         self._params: dict[str, Any] = {**given, "response_format": output.response_format}
         self._rounds: list[ChatCompletion] = []
         self._failure: ParseError | None = None
+
+    def followed(self) -> AbstractContextManager[None]:
+        """All rounds, for whoever follows them; nobody where there can be one only, which is followed by itself."""
+        run = Run("parse", self._settings, self._model, self._messages, ())
+        return whole(follower_of(run) if self._left else None)
 
     def call(self) -> ChatCall:
         """The call of the next round.

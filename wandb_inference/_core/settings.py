@@ -39,6 +39,8 @@ class Settings:
     """Whether chats wait for a place in their model's window."""
     hooks: Hooks | None = None
     notices: Notices = field(default_factory=Notices)
+    conversation: str | None = None
+    """The id of the conversation that the calls belong to."""
 
 
 def checked_headers(where: str, headers: Mapping[str, str | None]) -> dict[str, str | None]:

@@ -14,6 +14,7 @@ from ..types import ChatCompletion, ToolCall
 from ..types.completion import with_meta
 from ..types.tools import ToolCompletion, ToolStep
 from .build import CHAT_PARAMS, ELSEWHERE, unexpected_keyword
+from .following import Run, follower_of, within
 from .options import merged_timeouts
 from .tool_calls import Round, sendable
 from .tools import Tool
@@ -105,6 +106,16 @@ class ToolLoop:
         self._pending: list[ToolCall] = []
         self._open: Round | None = None
         self._asking = False
+        self._follower = follower_of(Run("run_tools", settings, model, self._messages, self._declared))
+
+    def within(self) -> contextlib.AbstractContextManager[object]:
+        """Where what happens belongs to the run, for whoever follows it."""
+        return within(self._follower)
+
+    def left(self) -> None:
+        """The run does not go on, whether it has come to its end or not."""
+        if self._follower is not None:
+            self._follower.end(complete=False)
 
     @property
     def messages(self) -> list[Any]:
@@ -158,8 +169,11 @@ class ToolLoop:
         self._rounds.append(completion)
         choice = completion.choices[0]
         calls = choice.message.tool_calls
+        if self._follower is not None:
+            self._follower.answered(completion)
         if not calls:
             self._messages.extend(message_list([choice.message]))
+            self._over()
             return None
         number = len(self._rounds)
         self._open = Round(number, _with_ids(calls, number), self._tools, cut=choice.finish_reason == "length")
@@ -177,9 +191,17 @@ class ToolLoop:
         self._messages += [{**answer, "tool_calls": [sendable(call) for call in round.calls]}, *round.messages()]
         self._steps += round.steps
         self._pending += round.pending
+        if self._follower is not None:
+            self._follower.called(round.steps)
         if self._raises and round.failures:
             raise round.failures[min(round.failures)]
+        if round.pending:
+            self._over()
         return not round.pending
+
+    def _over(self) -> None:
+        if self._follower is not None:
+            self._follower.end(complete=True)
 
     def completion(self) -> ToolCompletion:
         """What the run has come to: its last answer, and all that led to it."""

@@ -8,6 +8,7 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any, cast
 
+from .._core import following
 from .._core.tool_calls import Outcome, Planned, Round, content_of
 
 if TYPE_CHECKING:
@@ -54,6 +55,14 @@ def _run_together(round: Round, allowed: list[Planned], loop: ToolLoop) -> None:
 
 
 def _invoke(planned: Planned) -> Outcome:
+    follow = following.functions
+    if follow is None:
+        return _call(planned)
+    with follow(planned) as heard:
+        return heard(_call(planned))
+
+
+def _call(planned: Planned) -> Outcome:
     began = time.perf_counter()
     try:
         result = _answer(f"the tool {planned.tool.name!r}", planned.tool.function(**planned.request.arguments))
@@ -130,6 +139,14 @@ async def _settle(round: Round, planned: Planned, loop: ToolLoop) -> None:
 
 
 async def _invoke_async(planned: Planned) -> Outcome:
+    follow = following.functions
+    if follow is None:
+        return await _call_async(planned)
+    with follow(planned) as heard:
+        return heard(await _call_async(planned))
+
+
+async def _call_async(planned: Planned) -> Outcome:
     from anyio import current_effective_deadline, get_cancelled_exc_class, to_thread
 
     function = partial(planned.tool.function, **planned.request.arguments)

@@ -102,17 +102,18 @@ class Parsing:
 
         rounds: ParseRounds[Any] = ParseRounds(self._settings, model, messages, response_format, max_repairs, params)
         deadline: float | None = None
-        while True:
-            call = rounds.call()
-            clocks = Clocks(call.request.timeouts)
-            clocks.deadline = deadline = deadline or clocks.deadline
-            try:
-                answer = complete(self._transport, call, clocks)
-            except APIError as error:
-                raise rounds.broken(error)  # noqa: B904  its cause is set where there is one
-            parsed = rounds.take(answer)
-            if parsed is not None:
-                return parsed
+        with rounds.followed():
+            while True:
+                call = rounds.call()
+                clocks = Clocks(call.request.timeouts)
+                clocks.deadline = deadline = deadline or clocks.deadline
+                try:
+                    answer = complete(self._transport, call, clocks)
+                except APIError as error:
+                    raise rounds.broken(error)  # noqa: B904  its cause is set where there is one
+                parsed = rounds.take(answer)
+                if parsed is not None:
+                    return parsed
 
 
 class AsyncParsing:
@@ -193,14 +194,15 @@ class AsyncParsing:
 
         rounds: ParseRounds[Any] = ParseRounds(self._settings, model, messages, response_format, max_repairs, params)
         deadline: float | None = None
-        while True:
-            call = rounds.call()
-            clocks = Clocks(call.request.timeouts)
-            clocks.deadline = deadline = deadline or clocks.deadline
-            try:
-                answer = await complete_async(self._transport, call, clocks)
-            except APIError as error:
-                raise rounds.broken(error)  # noqa: B904  its cause is set where there is one
-            parsed = rounds.take(answer)
-            if parsed is not None:
-                return parsed
+        with rounds.followed():
+            while True:
+                call = rounds.call()
+                clocks = Clocks(call.request.timeouts)
+                clocks.deadline = deadline = deadline or clocks.deadline
+                try:
+                    answer = await complete_async(self._transport, call, clocks)
+                except APIError as error:
+                    raise rounds.broken(error)  # noqa: B904  its cause is set where there is one
+                parsed = rounds.take(answer)
+                if parsed is not None:
+                    return parsed

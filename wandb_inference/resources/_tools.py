@@ -142,13 +142,14 @@ class ToolRuns:
             return ToolStream(loop, self._answer)
         clocks = Clocks(loop.timeouts)
         try:
-            while True:
-                round = loop.take(self.create(**loop.request(clocks.elapsed)))
-                if round is None:
-                    return loop.completion()
-                run_round(round, loop)
-                if not loop.finish(round):
-                    return loop.completion()
+            with loop.within():
+                while True:
+                    round = loop.take(self.create(**loop.request(clocks.elapsed)))
+                    if round is None:
+                        return loop.completion()
+                    run_round(round, loop)
+                    if not loop.finish(round):
+                        return loop.completion()
         except Exception as error:
             raise loop.broken(error)  # noqa: B904  its cause is set where there is one
 
@@ -283,13 +284,14 @@ class AsyncToolRuns:
 
         clocks = Clocks(loop.timeouts)
         try:
-            while True:
-                round = loop.take(await self.create(**loop.request(clocks.elapsed)))
-                if round is None:
-                    return loop.completion()
-                await run_round_async(round, loop)
-                if not loop.finish(round):
-                    return loop.completion()
+            with loop.within():
+                while True:
+                    round = loop.take(await self.create(**loop.request(clocks.elapsed)))
+                    if round is None:
+                        return loop.completion()
+                    await run_round_async(round, loop)
+                    if not loop.finish(round):
+                        return loop.completion()
         except Exception as error:
             raise loop.broken(error)  # noqa: B904  its cause is set where there is one
 
