@@ -27,7 +27,7 @@ LAYERS = [
     ("resources", "_turn", "_history", "_conversation"),
     ("_client_options", "_client"),
     ("_completion",),
-    ("testing",),
+    ("testing", "tracing"),
     ("cli",),
     ("__main__",),
 ]
@@ -114,13 +114,14 @@ def test_the_sdk_needs_what_it_declares(path: Path) -> None:
     """Outside the standard library, the SDK imports its declared dependencies alone."""
     declared = {"httpx", "anyio", "certifi", "h11", "pydantic", "typing_extensions"}
     # uvicorn and aiohttp come with the extras that need them, yarl with aiohttp, pytest with whoever runs tests,
-    # truststore with whoever asks for it, Pillow with the extra for pictures.
+    # truststore with whoever asks for it, Pillow with the extra for pictures, requests with OpenTelemetry's exporter.
     extras = {
         "testing": {"uvicorn", "pytest"},
         "transports": {"aiohttp", "yarl"},
         "_transport": {"truststore"},
         "_images": {"PIL"},
         "cli": {"click", "prompt_toolkit", "rich"},
+        "tracing": {"opentelemetry", "requests"},
     }
     extra = extras.get(layer_of(path), set())
 

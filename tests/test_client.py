@@ -576,8 +576,8 @@ def test_names() -> None:
     text = (ROOT / "wandb_inference" / "__init__.py").read_text()
     typed = {line.rpartition(" as ")[2] for line in text.splitlines() if line.startswith("    from .")}
 
-    assert typed == set(wandb_inference.__all__) == set(dir(wandb_inference))
-    assert all(getattr(wandb_inference, name) for name in wandb_inference.__all__)
+    assert typed == {*wandb_inference.__all__, "tracing"} == set(dir(wandb_inference))
+    assert all(getattr(wandb_inference, name) for name in dir(wandb_inference))
     errors = set(wandb_inference.exceptions.__all__) - {"AttemptRecord", "RequestProblem"}
     assert errors <= typed
 

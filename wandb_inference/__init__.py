@@ -16,6 +16,7 @@ TYPE_CHECKING = False  # checkers read this name as true; importing typing would
 if TYPE_CHECKING:
     from . import exceptions as exceptions
     from . import testing as testing
+    from . import tracing as tracing
     from . import transports as transports
     from . import types as types
     from ._chat_stream import AsyncChatStream as AsyncChatStream
@@ -71,6 +72,7 @@ else:
     _HOME = {
         "exceptions": "",  # a submodule: its home is the package itself
         "testing": "",
+        "tracing": "",
         "transports": "",
         "types": "",
         "AsyncChatStream": "_chat_stream",
@@ -93,7 +95,7 @@ else:
         "tool": "_core.tools",
         **dict.fromkeys(_ERRORS.split(), "exceptions"),
     }
-    __all__ = sorted(_HOME)
+    __all__ = sorted(_HOME.keys() - {"tracing"})  # which needs an extra: `import *` does not
 
     def __getattr__(name):
         from importlib import import_module
@@ -106,4 +108,4 @@ else:
         return value
 
     def __dir__():
-        return __all__
+        return sorted(_HOME)

@@ -73,7 +73,7 @@ class History(Generic[C]):
         self._settings = settings
         # Those of the client, whose calls are known by this conversation.
         own = replace(settings, conversation=self.id)
-        self._completions: C = type(completions)(own, cast("Any", completions._transport))
+        self._completions: C = type(completions)(own, cast("Any", completions)._transport)
         self.model = saved.model
         self.messages = saved.messages
         self.params = _listed(saved.params)

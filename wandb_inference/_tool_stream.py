@@ -164,9 +164,11 @@ class ToolStream(_Run):
         """Ends the run and frees its connection."""
         self._closed = True
         answer, self._answer = self._answer, None
-        if answer is not None:
-            answer.close()
-        self._loop.left()
+        try:
+            if answer is not None:
+                answer.close()
+        finally:
+            self._loop.left()
 
     def __enter__(self) -> Self:
         try:
@@ -265,9 +267,11 @@ class AsyncToolStream(_Run):
         """Ends the run and frees its connection."""
         self._closed = True
         answer, self._answer = self._answer, None
-        if answer is not None:
-            await answer.close()
-        self._loop.left()
+        try:
+            if answer is not None:
+                await answer.close()
+        finally:
+            self._loop.left()
 
     async def __aenter__(self) -> Self:
         try:

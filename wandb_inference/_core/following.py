@@ -5,7 +5,7 @@ Traces also follow runs of several calls, and the functions that a run calls.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
@@ -118,7 +118,7 @@ def within(follower: RunFollower | None) -> AbstractContextManager[object]:
 
 
 @contextmanager
-def whole(follower: RunFollower | None) -> Iterator[None]:
+def whole(follower: RunFollower | None) -> Generator[None, None, None]:
     """A run from its beginning to its end."""
     with within(follower):
         yield
