@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextvars
 import gc
 import json
 import logging
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,10 +21,19 @@ from opentelemetry.trace import SpanKind, StatusCode
 from pydantic import BaseModel
 from spans import Traced, attributes, traced
 
-from wandb_inference import APITimeoutError, Client, InternalServerError, ParseError, StreamInterruptedError, lora, tracing
+from wandb_inference import (
+    APITimeoutError,
+    Client,
+    InternalServerError,
+    ParseError,
+    StreamInterruptedError,
+    lora,
+    tracing,
+)
 from wandb_inference._core import following
 from wandb_inference.testing import Emulator, Fault
 
+ASKED: dict[str, Any] = {"model": MODEL, "messages": [{"role": "user", "content": "Hi"}]}
 STREAMED = ({"stream": True}, {"final_only": True})
 
 
@@ -536,6 +545,75 @@ async def test_spans_that_are_not_sampled(client: Any, full: Traced) -> None:
     assert full.measured["gen_ai.client.operation.duration"][0].count == 1
 
 
+async def test_answers_that_say_little(client: Any, emulator: Emulator, kept: Traced) -> None:
+    """What a server does not say is not told."""
+    emulator.reply(json={"choices": [{"message": {"content": "Hi"}}]}, headers={"x-request-id": ""})
+    await ask(client)
+
+    found = attributes(kept.one)
+    assert {name for name in found if name.startswith(("gen_ai.response", "gen_ai.usage"))} == {
+        "gen_ai.response.finish_reasons"
+    }
+    assert "gen_ai.response.model" not in kept.measured["gen_ai.client.operation.duration"][0].attributes
+
+
+async def test_counts_without_their_parts(client: Any, emulator: Emulator, kept: Traced) -> None:
+    """Of counts that a server does not split, no parts are told."""
+    emulator.reply("Hi", usage={"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4})
+    await ask(client)
+
+    found = attributes(kept.one)
+    assert {name: count for name, count in found.items() if name.startswith("gen_ai.usage")} == {
+        "gen_ai.usage.input_tokens": 3,
+        "gen_ai.usage.output_tokens": 1,
+    }
+
+
+async def test_a_stream_without_anything(make: Any, emulator: Emulator, kept: Traced) -> None:
+    """A stream that ends before it has begun has no reasons to have ended."""
+    client = make(max_retries=0)
+    emulator.reply(sse=b"data: [DONE]\n\n")
+    await read(await ask(client, stream=True))
+
+    assert "gen_ai.response.finish_reasons" not in attributes(kept.one)
+    await done(client.close())
+
+
+async def test_waiting_in_line(make: Any, emulator: Emulator, kept: Traced) -> None:
+    """Time in line is told."""
+    client = make(max_connections=1)
+    emulator.reply("slow", delay=0.05)
+    if isinstance(client, Client):
+        threads = [threading.Thread(target=client.chat.completions.create, kwargs=ASKED) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    else:
+        async with anyio.create_task_group() as group:
+            for _ in range(2):
+                group.start_soon(lambda: ask(client))
+
+    assert len([span for span in kept.spans if attributes(span).get("wandb_inference.queued", 0) > 0]) == 1
+    await done(client.close())
+
+
+async def test_a_call_that_is_thrown_away(make: Any, emulator: Emulator, kept: Traced, way: str) -> None:
+    """A coroutine that ends where another span is current leaves that one alone."""
+    if way == "sync":
+        return
+    client = make()
+    emulator.reply("late", delay=5.0)
+    call = client.chat.completions.create(**ASKED).__await__()
+    contextvars.copy_context().run(next, call)
+    with kept.provider.get_tracer("program").start_as_current_span("program") as program:
+        call.close()
+        assert trace.get_current_span() is program
+
+    assert attributes(kept.named("chat")[0])["error.type"] == "GeneratorExit"
+    await client.close()
+
+
 class Broken(Sampler):
     """A sampler that fails."""
 
@@ -556,7 +634,7 @@ async def test_tracing_that_fails(client: Any, caplog: pytest.LogCaptureFixture)
     assert [record.getMessage() for record in caplog.records] == ["wandb_inference: a trace could not be written"]
 
 
-async def test_http_spans_are_below(kept: Traced, emulator: Emulator) -> None:
+def test_http_spans_are_below(kept: Traced, emulator: Emulator) -> None:
     """What an HTTP library traces by itself is below the call's span, which alone has the tokens."""
 
     def spanned(request: httpx.Request) -> None:
@@ -598,7 +676,6 @@ async def test_the_end_is_told_once(make: Any, emulator: Emulator, kept: Traced)
     stream = await ask(client, stream=True)
     await read(stream)
     ended = kept.one.end_time
-    time.sleep(0.001)
     await done(stream.close())
 
     assert kept.one.end_time == ended

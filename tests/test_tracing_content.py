@@ -56,7 +56,12 @@ def test_messages() -> None:
     """Messages may be models, results may be parts, and calls may be of the older form."""
     messages = [
         UserMessage(content="Hi"),
-        {"role": "assistant", "content": "", "reasoning_content": "Hm", "function_call": {"name": "f", "arguments": "{"}},
+        {
+            "role": "assistant",
+            "content": "",
+            "reasoning_content": "Hm",
+            "function_call": {"name": "f", "arguments": "{"},
+        },
         {"role": "tool", "tool_call_id": "c", "content": [{"type": "text", "text": "a"}]},
         {"role": "user", "content": 3},
         {"role": "assistant", "tool_calls": [{"id": "c", "function": {"name": "f"}}]},
@@ -121,7 +126,7 @@ def test_results() -> None:
 
     assert json.loads(_content.told(parts)) == [blob("image", "image/png")]
     assert _content.told("text") == "text"
-    assert _content.to_json({1, 1}) == '"{1}"'
+    assert _content.to_json({1}) == '"{1}"'
 
 
 class Mute(Exception):

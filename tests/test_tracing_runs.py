@@ -10,13 +10,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 from conftest import MESSAGES, MODEL, done, each
 from opentelemetry import context, trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import SpanKind, StatusCode
 from spans import Traced, attributes, traced
 
-from wandb_inference import Client, InternalServerError, ToolRoundsExceededError
+from wandb_inference import Client, InternalServerError, ToolRoundsExceededError, tracing
 from wandb_inference.testing import Emulator, Fault
 
 
@@ -27,7 +30,7 @@ def get_weather(city: str) -> dict[str, Any]:
 
 async def get_time(city: str) -> str:
     """Says the time."""
-    await anyio.sleep(0)
+    await anyio.lowlevel.checkpoint()
     trace.get_current_span().set_attribute("seen", city)
     return "noon"
 
@@ -335,6 +338,29 @@ async def test_suppression(client: Any, emulator: Emulator, kept: Traced) -> Non
     assert not kept.spans
 
 
+async def test_a_function_without_a_word(client: Any, emulator: Emulator, kept: Traced) -> None:
+    """A function without a docstring has no description."""
+
+    def bare() -> str:
+        return "bare"
+
+    emulator.reply(tool_calls=[("bare", {})])
+    emulator.reply("Bare.")
+    await run(client, bare)
+
+    assert "gen_ai.tool.description" not in attributes(kept.named("execute_tool")[0])
+
+
+async def test_runs_that_are_not_sampled(client: Any, emulator: Emulator, full: Traced) -> None:
+    """Of a run that is not sampled, nothing is written down."""
+    off = TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False)
+    tracing.instrument(tracer_provider=off, capture_content=True)
+    script(emulator, "get_weather")
+    await run(client, get_weather)
+
+    assert not full.spans
+
+
 async def test_a_model_that_can_not_be(client: Any, kept: Traced) -> None:
     """A model that can't be asked is the run's failure, by the name that was given."""
     with pytest.raises(ValueError, match="model"):
@@ -350,9 +376,7 @@ async def test_two_threads_close_a_run(make: Any, emulator: Emulator, kept: Trac
         return
     client = make()
     script(emulator, "get_weather")
-    with client.chat.completions.run_tools(
-        model=MODEL, messages=MESSAGES, tools=[get_weather], stream=True
-    ) as stream:
+    with client.chat.completions.run_tools(model=MODEL, messages=MESSAGES, tools=[get_weather], stream=True) as stream:
         next(stream)
         threads = [threading.Thread(target=stream.close) for _ in range(4)]
         for thread in threads:

@@ -111,15 +111,13 @@ def of_usage(usage: CompletionUsage) -> Attributes:
 
 def of_meta(meta: Meta) -> Attributes:
     """How the call went."""
-    found: Attributes = {}
+    found: Attributes = {"wandb_inference.attempts": len(meta.attempts)}
     if meta.status is not None:
         found["http.response.status_code"] = meta.status
     if meta.request_id:
         found["wandb_inference.request_id"] = meta.request_id
     if meta.to_first_token is not None:
         found["gen_ai.response.time_to_first_chunk"] = meta.to_first_token
-    if meta.attempts:
-        found["wandb_inference.attempts"] = len(meta.attempts)
     if meta.queued:
         found["wandb_inference.queued"] = meta.queued
     return found

@@ -85,7 +85,7 @@ class Delivery(SpanExporter):
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Whether nothing is on the way: nothing ever is."""
-        return self._exporter.force_flush(timeout_millis)
+        return True
 
     def _warn(self) -> None:
         what, hint = self._reason()

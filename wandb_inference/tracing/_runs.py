@@ -68,8 +68,6 @@ class RunTrace:
         attributes: Attributes = {}
         if name == "invoke_agent":
             attributes = of_call(name, _id_of(run), run.settings.config.base_url)
-        if run.settings.conversation is not None:
-            attributes["gen_ai.conversation.id"] = run.settings.conversation
         span = tracing.start(name, SpanKind.INTERNAL, attributes)
         if span is None:
             return

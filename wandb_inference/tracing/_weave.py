@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import Self
 
-from .._checks import check_key
+from .._checks import Key, check_key
 from .._config import resolve
 from ..exceptions import ConfigurationError
 from ._endpoint import endpoint_of
@@ -117,7 +117,7 @@ def to_weave(
     # Two forms of both are documented; each server takes the one it knows.
     headers = {
         "wandb-api-key": key,
-        "authorization": "Basic " + b64encode(f"api:{key}".encode()).decode(),
+        "authorization": Key("Basic " + b64encode(f"api:{key}".encode()).decode()),
         "project_id": config.project,
     }
     sending = delivery(url, headers, config.sources["api_key"], config.project)
