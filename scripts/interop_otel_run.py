@@ -10,21 +10,22 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-
-sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
 
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from otlp import Receiver
 
 from wandb_inference import AsyncClient, Client
 from wandb_inference.testing import Emulator, Fault
 from wandb_inference.tracing import to_weave
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
+Receiver: Any = import_module("otlp").Receiver
 
 KEY = "a-key-that-no-span-may-hold"
 MODEL = "openai/gpt-oss-20b"
