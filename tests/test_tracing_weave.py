@@ -147,7 +147,7 @@ def test_traces_that_are_refused(receiver: Receiver, status: int, said: str, cap
 
 def test_a_server_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nobody answers, that is what the warning says."""
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0.2")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     with Emulator() as emulator, to_weave(project=PROJECT, endpoint=f"http://127.0.0.1:{port}", api_key=KEY) as weave:
@@ -156,10 +156,15 @@ def test_a_server_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
             assert not weave.flush()
 
 
+ANY_SPANS: Any = [object()]
+
+
 class Deaf(SpanExporter):
     """An exporter that fails without a request."""
 
     def export(self, spans: Any) -> SpanExportResult:
+        if spans:
+            raise LookupError("no spans")
         return SpanExportResult.FAILURE
 
     def shutdown(self) -> None:
@@ -172,6 +177,9 @@ def test_warnings_that_are_errors(caplog: pytest.LogCaptureFixture) -> None:
     with warnings.catch_warnings(), caplog.at_level(logging.ERROR, "wandb_inference"):
         warnings.simplefilter("error")
         assert lost.export([]) is SpanExportResult.FAILURE
+    with pytest.warns(UserWarning, match="they could not be sent"):
+        assert lost.export(ANY_SPANS) is SpanExportResult.FAILURE
+    assert lost.lost == 1
     lost.shutdown()
 
     assert "they could not be sent. The log of opentelemetry says why." in caplog.text

@@ -70,7 +70,11 @@ class Delivery(SpanExporter):
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Whether the spans were delivered."""
-        result = self._exporter.export(spans)
+        try:
+            result = self._exporter.export(spans)
+        except Exception:  # older exporters raise where nobody answers
+            logger.debug("wandb_inference: traces could not be sent", exc_info=True)
+            result = SpanExportResult.FAILURE
         if result is not SpanExportResult.SUCCESS:
             with self._lock:
                 first = not self.lost
