@@ -22,7 +22,7 @@ MODEL = "meta-llama/Llama-3.1-8B-Instruct"
 MESSAGES = [{"role": "user", "content": "Hello"}]
 
 
-IN_TRIO = ("test_chat_stream", "test_client", "test_conversation", "test_retries", "test_streaming")
+IN_TRIO = ("test_cassette", "test_chat_stream", "test_client", "test_conversation", "test_retries", "test_streaming")
 """Modules whose async tests run in trio as well."""
 
 

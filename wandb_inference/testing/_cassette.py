@@ -88,7 +88,7 @@ class Cassette(httpx.BaseTransport, httpx.AsyncBaseTransport):
         _how: str = _HOW,
     ) -> None:
         name = checked_path(path)
-        self._mode = checked_mode(mode)
+        self._mode: Mode = checked_mode(mode)
         self._speed = checked_speed(speed)
         fields = checked_fields(match_on)
         scrubber = Scrubber(
@@ -245,14 +245,16 @@ class Cassette(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
     def _send(self, request: httpx.Request) -> httpx.Response:
         if self._given is not None:
-            return _fitting(self._given, "handle_request")(request)
+            response: httpx.Response = _fitting(self._given, "handle_request")(request)
+            return response
         if self._own is None:
             self._own = HTTPTransport(network=Network())
         return self._own.handle_request(request)
 
     async def _async_send(self, request: httpx.Request) -> httpx.Response:
         if self._given is not None:
-            return await _fitting(self._given, "handle_async_request")(request)
+            response: httpx.Response = await _fitting(self._given, "handle_async_request")(request)
+            return response
         if self._own_async is None:
             self._own_async = AsyncHTTPTransport(network=Network())
         return await self._own_async.handle_async_request(request)

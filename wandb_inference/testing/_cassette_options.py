@@ -13,7 +13,7 @@ from ._differences import FIELDS
 
 Mode = Literal["auto", "replay", "record"]
 
-MODES: Final = ("auto", "replay", "record")
+MODES: Final[tuple[Mode, ...]] = ("auto", "replay", "record")
 
 MATCH_ON: Final = ("method", "path", "query", "body")
 """What requests are compared by, unless told otherwise: not by host, since a recording is good for any."""
@@ -42,7 +42,7 @@ def checked_mode(mode: object) -> Mode:
         ConfigurationError: There is none of this name.
     """
     if mode in MODES:
-        return cast("Mode", mode)
+        return mode
     meant = MODES_OF_VCRPY.get(mode) if isinstance(mode, str) else None
     if meant:
         raise ConfigurationError(f'mode is "{mode}", as vcrpy calls it', hint=f'Write mode="{meant}".')
@@ -114,6 +114,8 @@ def check_transport(transport: object) -> None:
     if isinstance(transport, type) or not (
         hasattr(transport, "handle_request") or hasattr(transport, "handle_async_request")
     ):
-        kind = f"the class {transport.__name__}" if isinstance(transport, type) else f"of type {type(transport).__name__}"
+        kind = (
+            f"the class {transport.__name__}" if isinstance(transport, type) else f"of type {type(transport).__name__}"
+        )
         hint = "Give a transport of httpx, such as httpx.HTTPTransport() or emulator.transport()."
         raise ConfigurationError(f"transport is {kind}", hint=hint)

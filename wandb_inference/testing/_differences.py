@@ -41,31 +41,46 @@ def _field(request: Asked, field: str) -> object:
 
 
 def _compared(asked: object, recorded: object, path: str) -> Iterator[str]:
+    both = (asked, recorded)
     if isinstance(asked, dict) and isinstance(recorded, dict):
-        given, kept = cast("dict[str, object]", asked), cast("dict[str, object]", recorded)
-        for name in {**given, **kept}:
-            place = _place(path, name)
-            if name not in kept:
-                yield f"{place}: {_shown(given[name])} is not in the cassette"
-            elif name not in given:
-                yield f"{place}: {_shown(kept[name])} is in the cassette alone"
-            else:
-                yield from _compared(given[name], kept[name], place)
+        yield from _of_objects(cast("dict[str, object]", asked), cast("dict[str, object]", recorded), path)
     elif isinstance(asked, list) and isinstance(recorded, list):
-        mine, theirs = cast("list[object]", asked), cast("list[object]", recorded)
-        for number in range(max(len(mine), len(theirs))):
-            place = f"{path}[{number}]"
-            if number >= len(theirs):
-                yield f"{place}: {_shown(mine[number])} is not in the cassette"
-            elif number >= len(mine):
-                yield f"{place}: {_shown(theirs[number])} is in the cassette alone"
-            else:
-                yield from _compared(mine[number], theirs[number], place)
-    elif asked != recorded and isinstance(asked, str) and isinstance(recorded, str) and _stands_for(recorded, asked):
-        return
-    elif asked != recorded or isinstance(asked, bool) is not isinstance(recorded, bool):
+        yield from _of_lists(cast("list[object]", asked), cast("list[object]", recorded), path)
+    else:
+        yield from _of_values(*both, path)
+
+
+def _of_objects(asked: dict[str, object], recorded: dict[str, object], path: str) -> Iterator[str]:
+    for name in {**asked, **recorded}:
+        place = _place(path, name)
+        if name not in recorded:
+            yield f"{place}: {_shown(asked[name])} is not in the cassette"
+        elif name not in asked:
+            yield f"{place}: {_shown(recorded[name])} is in the cassette alone"
+        else:
+            yield from _compared(asked[name], recorded[name], place)
+
+
+def _of_lists(asked: list[object], recorded: list[object], path: str) -> Iterator[str]:
+    for number, (mine, theirs) in enumerate(zip(asked, recorded, strict=False)):
+        yield from _compared(mine, theirs, f"{path}[{number}]")
+    for number in range(len(recorded), len(asked)):
+        yield f"{path}[{number}]: {_shown(asked[number])} is not in the cassette"
+    for number in range(len(asked), len(recorded)):
+        yield f"{path}[{number}]: {_shown(recorded[number])} is in the cassette alone"
+
+
+def _of_values(asked: object, recorded: object, path: str) -> Iterator[str]:
+    if not _is_same(asked, recorded):
         at = _first_difference(asked, recorded)
         yield f"{path or 'body'}: {_shown(asked, at)} is {_shown(recorded, at)} in the cassette"
+
+
+def _is_same(asked: object, recorded: object) -> bool:
+    if isinstance(asked, str) and isinstance(recorded, str):
+        return asked == recorded or _stands_for(recorded, asked)
+    # To Python, True is 1.
+    return asked == recorded and isinstance(asked, bool) is isinstance(recorded, bool)
 
 
 def _stands_for(recorded: str, asked: str) -> bool:

@@ -17,9 +17,7 @@ from ._misses import CassetteMissError
 from ._tape import Broke, Recording, pieces
 
 _ERRORS: Final[Mapping[str, type[httpx.RequestError]]] = {
-    name: kind
-    for name, kind in vars(httpx).items()
-    if isinstance(kind, type) and issubclass(kind, httpx.RequestError)
+    name: kind for name, kind in vars(httpx).items() if isinstance(kind, type) and issubclass(kind, httpx.RequestError)
 }
 
 _CAUSES: Final[Mapping[str, type[OSError]]] = {

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
 
 from .._checks import SHORTEST_KEY
 from .._core.redaction import is_secret, without_secrets
+from ._events import Document, Leaf, document_in, leaves_of
 from ._json import dumps
 from ._pieces import Piece, Span, recut, replaced
 
@@ -23,14 +24,50 @@ PROJECT: Final = "team/project"
 
 # Of a request: what every client adds in its own way, and cookies. None of it decides the answer.
 _OF_REQUESTS: Final = frozenset(
-    "accept accept-encoding accept-language authorization connection content-length content-type cookie host "
-    "traceparent tracestate transfer-encoding user-agent".split()
+    {
+        "accept",
+        "accept-encoding",
+        "accept-language",
+        "authorization",
+        "connection",
+        "content-length",
+        "content-type",
+        "cookie",
+        "host",
+        "traceparent",
+        "tracestate",
+        "transfer-encoding",
+        "user-agent",
+    }
 )
 # Of an answer: cookies, what says where and by whom it was recorded, and how the bytes came, which are kept decoded.
 _OF_ANSWERS: Final = frozenset(
-    "alt-svc cf-cache-status cf-ray connection content-encoding content-length keep-alive nel openai-organization "
-    "openai-project report-to reporting-endpoints server-timing set-cookie set-cookie2 strict-transport-security "
-    "transfer-encoding via x-amz-cf-id x-amz-cf-pop x-cache x-forwarded-for x-real-ip x-served-by".split()
+    {
+        "alt-svc",
+        "cf-cache-status",
+        "cf-ray",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "keep-alive",
+        "nel",
+        "openai-organization",
+        "openai-project",
+        "report-to",
+        "reporting-endpoints",
+        "server-timing",
+        "set-cookie",
+        "set-cookie2",
+        "strict-transport-security",
+        "transfer-encoding",
+        "via",
+        "x-amz-cf-id",
+        "x-amz-cf-pop",
+        "x-cache",
+        "x-forwarded-for",
+        "x-real-ip",
+        "x-served-by",
+    }
 )
 _NOISE: Final = ("sec-", "x-stainless-")
 """How headers begin that say no more than which client it was."""
@@ -39,7 +76,18 @@ _LIMITS: Final = re.compile("rate-?limit")
 """Headers of rate limits have `tokens` in their names, and no secret in them."""
 
 _SECRET_FIELDS: Final = frozenset(
-    "access_token api-key api_key apikey authorization cache_salt client_secret password refresh_token secret".split()
+    {
+        "access_token",
+        "api-key",
+        "api_key",
+        "apikey",
+        "authorization",
+        "cache_salt",
+        "client_secret",
+        "password",
+        "refresh_token",
+        "secret",
+    }
 )
 """Fields of JSON whose text is secret, whatever it is."""
 
@@ -152,13 +200,13 @@ class Scrubber:
         """A stream of events without secrets, though they be spread over several of its pieces, or of its events."""
         whole = b"".join(piece.data for piece in pieces)
         spans: list[Span] = []
-        documents: list[_Document] = []
+        documents: list[Document] = []
         at = 0
         for line in whole.splitlines(keepends=True):
             text = line.rstrip(b"\r\n")
-            document = _document(text, at)
-            if document is not None:
-                documents.append(document)
+            found = document_in(text, at)
+            if found is not None:
+                documents.append(found)
             elif (clean := self._line(text)) != text:
                 spans.append(Span(at, at + len(text), clean))
             at += len(line)
@@ -168,17 +216,17 @@ class Scrubber:
         spans += [document.span for document in documents if document.clean != document.value]
         return replaced(pieces, sorted(spans))
 
-    def _deltas(self, documents: list[_Document]) -> None:
+    def _deltas(self, documents: list[Document]) -> None:
         """Take out what is spread over the deltas of a stream."""
-        parts: dict[tuple[object, ...], list[_Leaf]] = {}
+        parts: dict[tuple[str, ...], list[Leaf]] = {}
         for document in documents:
-            for path, leaf in _leaves(document.value, document.clean, ()):
-                if "delta" in path:
+            for path, leaf in leaves_of(document.value, document.clean):
+                if "delta" in path and path[-1] not in _SECRET_FIELDS:
                     parts.setdefault(path, []).append(leaf)
         for leaves in parts.values():
             texts = [leaf.text for leaf in leaves]
             clean = self.text("".join(texts))
-            if clean != "".join(leaf.clean for leaf in leaves):
+            if clean != "".join([leaf.clean for leaf in leaves]):
                 for leaf, text in zip(leaves, recut(texts, clean), strict=True):
                     leaf.clean = text
 
@@ -194,69 +242,8 @@ class Scrubber:
         return data if clean_value == value else dumps(clean_value)
 
 
-class _Document:
-    """The JSON value of an event's data."""
-
-    def __init__(self, start: int, end: int, value: object) -> None:
-        self._place = (start, end)
-        self.value = value
-        self.clean: object = None
-
-    @property
-    def span(self) -> Span:
-        """What stands in its place."""
-        return Span(*self._place, dumps(self.clean))
-
-
-class _Leaf:
-    """A text in a JSON value, as it was and as it is to be."""
-
-    def __init__(self, text: str, holder: dict[str, object], name: str) -> None:
-        self.text = text
-        self._holder = holder
-        self._name = name
-
-    @property
-    def clean(self) -> str:
-        return cast("str", self._holder[self._name])
-
-    @clean.setter
-    def clean(self, text: str) -> None:
-        self._holder[self._name] = text
-
-
-def _document(line: bytes, at: int) -> _Document | None:
-    """The JSON value of a line of data; `None` where it is none."""
-    match = re.match(rb"data: ?(?=[\[{])", line)
-    if match is None:
-        return None
-    try:
-        value: object = json.loads(line[match.end() :])
-    except (ValueError, RecursionError):
-        return None
-    return _Document(at + match.end(), at + len(line), value)
-
-
-def _leaves(value: object, clean: object, path: tuple[object, ...]) -> Iterable[tuple[tuple[object, ...], _Leaf]]:
-    """The texts of objects, each with its path; members of a list are known by their `index`, where they have one."""
-    if isinstance(value, list):
-        for number, (item, clean_item) in enumerate(
-            zip(cast("list[object]", value), cast("list[object]", clean), strict=True)
-        ):
-            place = cast("dict[str, object]", item).get("index", number) if isinstance(item, dict) else number
-            yield from _leaves(item, clean_item, (*path, str(place)))
-    elif isinstance(value, dict):
-        holder = cast("dict[str, object]", clean)
-        given = cast("dict[str, object]", value)
-        for (name, item), clean_name in zip(given.items(), list(holder), strict=len(holder) == len(given)):
-            if isinstance(item, str):
-                yield (*path, name), _Leaf(item, holder, clean_name)
-            else:
-                yield from _leaves(item, holder[clean_name], (*path, name))
-
-
 def without_pictures(value: object) -> object:
-    """A JSON value with the hash of each large `data:` URL in place of its data: enough to tell whether it is the same."""
+    """A JSON value with a hash in place of each picture's data: enough to tell whether it is the same."""
     if isinstance(value, str):
         return _PICTURE.sub(lambda match: f"{match[1]}sha256-{hashlib.sha256(match[2].encode()).hexdigest()}", value)
     if isinstance(value, list):

@@ -129,7 +129,12 @@ def asked(method: str, url: str, headers: dict[str, str], content: bytes) -> Ask
 
 def answered(raw: Raw) -> Answered:
     """An answer as it is written down, so that it can be played byte for byte."""
-    head = {"status": raw.status, "seconds": _rounded(raw.seconds), **_some(raw.headers), "ended": _rounded(raw.ended)}
+    head: dict[str, Any] = {
+        "status": raw.status,
+        "seconds": _rounded(raw.seconds),
+        **_some(raw.headers),
+        "ended": _rounded(raw.ended),
+    }
     if is_stream(raw.headers):
         return Answered(**head, events=[_row(piece) for piece in raw.pieces])
     data = b"".join(piece.data for piece in raw.pieces)
