@@ -7,7 +7,7 @@ import pickle
 import ssl
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -60,13 +60,17 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def client_of(kind: Any) -> Any:
-    """Makes a client of either kind for a cassette."""
+async def client_of(kind: Any) -> AsyncIterator[Any]:
+    """Makes a client of either kind for a cassette, and closes it in the end."""
+    made: list[Any] = []
 
     def client_of(cassette: Cassette, **options: Any) -> Any:
-        return cassette.client(**options) if kind is Client else cassette.async_client(**options)
+        made.append(cassette.client(**options) if kind is Client else cassette.async_client(**options))
+        return made[-1]
 
-    return client_of
+    yield client_of
+    for client in made:
+        await done(client.close())
 
 
 @pytest.fixture
@@ -90,9 +94,27 @@ def replaying(path: Path, client_of: Any) -> Any:
     return replaying
 
 
+def written(path: Path) -> bytes:
+    """What a file holds; nothing where there is none."""
+    return path.read_bytes() if path.exists() else b""
+
+
 def exchanges(path: Path) -> list[Any]:
-    """What a file holds."""
+    """The exchanges of a file."""
     return json.loads(path.read_text())["exchanges"]
+
+
+def permissions(path: Path) -> int:
+    """Who may read and write a file."""
+    return path.stat().st_mode
+
+
+def an_hour_later(path: Path) -> None:
+    """Has the last piece of a recorded stream come an hour later."""
+    document = json.loads(path.read_text())
+    answer = document["exchanges"][0]["response"]
+    answer["ended"] = answer["events"][-1][0] = 3600
+    path.write_text(json.dumps(document))
 
 
 async def create(client: Any) -> object:
@@ -141,6 +163,12 @@ async def retried(client: Any) -> object:
     return answer.text, [(attempt.status, attempt.error) for attempt in answer.meta.attempts]
 
 
+async def leave(stream: Any) -> None:
+    """Takes a chunk of a stream, and no more."""
+    await done(next(stream) if hasattr(stream, "__next__") else anext(stream))
+    await done(stream.close())
+
+
 class Both:
     """Enters a stream of either kind of client."""
 
@@ -166,7 +194,7 @@ def script(emulator: Emulator, use: Callable[..., Any]) -> None:
         emulator.reply(tool_calls=[("get_weather", {"city": "Oslo"})])
         emulator.reply("Cold.")
     if use is retried:
-        emulator.fault(Fault.status(429, retry_after=0.01))
+        emulator.fault(Fault.storm(429, 1, retry_after=0.01))
         emulator.fault(Fault.refuse())
 
 
@@ -187,7 +215,7 @@ async def test_it_plays_what_it_recorded(
 
     assert again == first
     assert len(exchanges(path)) == count
-    text = path.read_text()
+    text = written(path).decode()
     assert KEY not in text
     assert "hill-and-sons" not in text
     assert "secret-plans" not in text
@@ -195,7 +223,7 @@ async def test_it_plays_what_it_recorded(
 
 async def test_waits_are_not_played(inside: Emulator, recording: Any, path: Path, client_of: Any) -> None:
     """Between the attempts of a recording nobody waits, or as much less as the speed says."""
-    inside.fault(Fault.status(429, retry_after=0.01))
+    inside.fault(Fault.storm(429, 1, retry_after=0.01))
     first = await ask(recording())
     fast = await ask(client_of(Cassette(path, "replay")))
     double = await ask(client_of(Cassette(path, "replay", speed=2)))
@@ -206,10 +234,10 @@ async def test_waits_are_not_played(inside: Emulator, recording: Any, path: Path
 
 async def test_errors_keep_what_was_said(inside: Emulator, recording: Any, replaying: Any) -> None:
     """An answer that was an error is the same error, the server's wish to wait included."""
-    inside.fault(Fault.status(429, retry_after=7))
-    for client in (recording(max_retries=0), replaying(max_retries=0)):
+    inside.fault(Fault.storm(429, 1, retry_after=7))
+    for make in (recording, replaying):
         with pytest.raises(RateLimitError, match="429") as caught:
-            await ask(client)
+            await ask(make(max_retries=0))
         assert caught.value.retry_after == 7
 
 
@@ -219,12 +247,12 @@ BREAKS = [Fault.refuse(), Fault.cut(after_chunks=0), Fault.cut(after_chunks=2), 
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("number", range(len(BREAKS)))
 async def test_breaks(number: int, streamed: bool, inside: Emulator, recording: Any, replaying: Any) -> None:
-    """What broke when it was recorded breaks again in the same place, with the same error and the same attempts."""
+    """What broke when it was recorded breaks again in the same place, with the same error."""
     inside.fault(BREAKS[number], times=None)
     told: list[object] = []
-    for client in (recording(max_retries=1), replaying(max_retries=1)):
+    for make in (recording, replaying):
         with pytest.raises(APIConnectionError) as caught:
-            async for _ in each(await ask(client, stream=streamed)):
+            async for _ in each(await ask(make(max_retries=0), stream=streamed)):
                 pass
         error = caught.value
         told.append((type(error), str(error), error.text, [attempt[:3] for attempt in error.attempts]))
@@ -255,21 +283,15 @@ async def test_real_connections(path: Path, client_of: Any, kind: Any) -> None:
     assert told[0] == told[1]
     assert "refused" in str(told[1][0])
     assert "certificate" in str(told[1][1])
-    assert "read timeout" in str(told[1][2])
+    assert "sent nothing for 0.2 seconds" in str(told[1][2])
 
 
 async def test_a_stream_that_was_left(inside: Emulator, recording: Any, replaying: Any, path: Path) -> None:
     """A stream that was left can be left again; who reads on is told that there is no more, and no end is made up."""
-    stream = await ask(recording(), stream=True)
-    async for _ in each(stream):
-        break
-    await done(stream.close())
+    await leave(await ask(recording(), stream=True))
     assert exchanges(path)[0]["left"] is True
 
-    stream = await ask(replaying(), stream=True)
-    async for _ in each(stream):
-        break
-    await done(stream.close())
+    await leave(await ask(replaying(), stream=True))
     with pytest.raises(CassetteMissError, match="its reader had left"):
         await texts(await ask(replaying(), stream=True))
 
@@ -293,7 +315,7 @@ async def test_a_call_that_was_cancelled(kind: Any, path: Path) -> None:
             await ask(client)
         await cassette.aclose()
     assert repr(cassette) == f"<Cassette {str(path)!r}, auto: 0 played, 0 recorded, 0 unused>"
-    assert not path.exists()
+    assert not written(path)
 
 
 async def test_timing(path: Path, client_of: Any) -> None:
@@ -312,12 +334,9 @@ async def test_timing(path: Path, client_of: Any) -> None:
     began = time.monotonic()
     await texts(await ask(client_of(Cassette(path, "replay", 1)), stream=True))
     assert time.monotonic() - began >= seconds[2] - 0.002
-    recording = exchanges(path)
-    recording[0]["response"]["events"][2][0] = 3600
-    recording[0]["response"]["ended"] = 3600
-    path.write_text(json.dumps({**json.loads(path.read_text()), "exchanges": recording}))
+    an_hour_later(path)
     assert len(await texts(await ask(client_of(Cassette(path, "replay")), stream=True))) == 3
-    with pytest.raises(APIConnectionError, match="stall|read"):
+    with pytest.raises(APIConnectionError, match=r"sent nothing for 0\.05 seconds"):
         await texts(await ask(client_of(Cassette(path, "replay", 1), timeout=0.05), stream=True))
 
 
@@ -332,7 +351,7 @@ async def test_order_and_repeats(inside: Emulator, recording: Any, path: Path, c
     client = client_of(strict)
     assert (await ask(client)).text == "one"
     assert strict.unused == [f"POST {inside.base_url}/chat/completions"]
-    with pytest.raises(AssertionError, match="1 of the cassette .* were not played:\n  POST http"):
+    with pytest.raises(AssertionError, match=r"1 of the cassette .* were not played:\n  POST http"):
         strict.assert_all_used()
     assert (await ask(client)).text == "two"
     strict.assert_all_used()
@@ -358,9 +377,9 @@ async def test_auto_adds_what_is_missing(inside: Emulator, recording: Any, path:
 async def test_record_begins_anew(inside: Emulator, recording: Any, path: Path) -> None:
     """In mode record the old recordings go, when there are new ones and not before."""
     await ask(recording())
-    before = path.read_bytes()
+    before = written(path)
     client = recording("record")
-    assert path.read_bytes() == before
+    assert written(path) == before
     await ask(client, temperature=0)
 
     assert [item["request"]["body"].get("temperature") for item in exchanges(path)] == [0]
@@ -403,7 +422,7 @@ async def test_a_miss(recording: Any, replaying: Any) -> None:
     assert (error.attempts, events) == ((), [])
     assert error.differences == (
         'messages[0].content: "Hello?" is "Hello" in the cassette',
-        f'messages[1]: {{"role": "user", "content": "{"x" * 28}... is not in the cassette',
+        f'messages[1]: {{"role": "user", "content": "{"x" * 31}... is not in the cassette',
         "temperature: 0.5 is not in the cassette",
     )
     assert str(error).splitlines()[1:] == [
@@ -437,8 +456,9 @@ async def test_a_client_of_ones_own(inside: Emulator, kind: Any, path: Path) -> 
     for mode in ("auto", "replay"):
         with Cassette(path, mode, transport=inside.transport()) as cassette:  # type: ignore[arg-type]
             own: Any = (httpx.Client if kind is Client else httpx.AsyncClient)(transport=cassette)
-            answer = await ask(kind(api_key=KEY, project=OTHER_PROJECT, base_url=inside.base_url, http_client=own))
-            assert answer.meta.route == "http_client"
+            client = kind(api_key=KEY, project=OTHER_PROJECT, base_url=inside.base_url, http_client=own)
+            assert (await ask(client)).meta.route == "http_client"
+            await done(client.close())
             await done(own.close() if kind is Client else own.aclose())
     assert len(inside.requests) == 1
 
@@ -485,7 +505,7 @@ async def test_the_same_file_each_time(recording: Any, path: Path) -> None:
     """The file says nothing of who recorded it, and can be read by others."""
     await ask(recording())
 
-    assert path.stat().st_mode & 0o444 == 0o444
+    assert permissions(path) & 0o444 == 0o444
     request = exchanges(path)[0]["request"]
     assert request == {
         "method": "POST",

@@ -90,8 +90,8 @@ def _stands_for(recorded: str, asked: str) -> bool:
     """
     if HIDDEN not in recorded and PROJECT not in recorded:
         return False
-    parts = re.split(f"{re.escape(HIDDEN)}|{re.escape(PROJECT)}", recorded)
-    return re.fullmatch(r"\S+?".join(map(re.escape, parts)), asked, re.DOTALL) is not None
+    pattern = re.escape(recorded).replace(re.escape(HIDDEN), r"\S+?").replace(re.escape(PROJECT), ".+?/.+?")
+    return re.fullmatch(pattern, asked) is not None
 
 
 def _place(path: str, name: str) -> str:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable
 from typing import Annotated, Any, Final, NamedTuple, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..exceptions import ConfigurationError
 from ._json import dumps
@@ -100,6 +100,12 @@ class Recording(_Form):
     error: Broke | None = None
     left: bool = False
     """Whether whoever asked left before the end of the answer."""
+
+    @model_validator(mode="after")
+    def _has_an_end(self) -> Recording:
+        if self.response is None and self.error is None:
+            raise ValueError("there is neither response nor error")
+        return self
 
 
 class _File(_Form):
@@ -242,7 +248,7 @@ def _layout(value: object, indent: int) -> str:
     """The value as JSON, on one line if it fits."""
     pad = "\n" + " " * (indent + 1)
     if isinstance(value, _Rows):
-        lines = [f",{pad} ".join(map(_line, row)) for row in value]
+        lines = [(f",{pad} " if row[2:] else ", ").join(map(_line, row)) for row in value]
         return f"[{pad}" + f",{pad}".join(f"[{line}]" for line in lines) + f"{pad[:-1]}]"
     line = _line(value)
     if len(line) + indent <= _WIDTH and not _holds_rows(value):

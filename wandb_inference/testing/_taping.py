@@ -100,15 +100,15 @@ class Take:
 
     def recording(self, scrubber: Scrubber) -> Recording:
         """The exchange as it is written down, without secrets."""
-        made = Recording(request=self.asked(scrubber))
+        made: dict[str, object] = {"request": self.asked(scrubber)}
         if self._answer is not None:
-            made.response = self._answered(self._answer, scrubber)
+            made["response"] = self._answered(self._answer, scrubber)
         if self._error is not None:
-            made.error = self._error.model_copy(update={"message": scrubber.text(self._error.message)})
-            made.error.cause = cast("list[object] | None", scrubber.value(made.error.cause))
+            told = {"message": scrubber.text(self._error.message), "cause": scrubber.value(self._error.cause)}
+            made["error"] = self._error.model_copy(update={name: text for name, text in told.items() if text})
         if self._left:
-            made.left = True
-        return made
+            made["left"] = True
+        return Recording.model_validate(made)
 
     def _answered(self, raw: Raw, scrubber: Scrubber) -> Answered:
         if is_stream(raw.headers):
