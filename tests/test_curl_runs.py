@@ -34,14 +34,14 @@ async def test_it_runs_as_it_stands(
     save(case, caught.value)
 
     environment = {"WANDB_API_KEY": KEY, "X_TOKEN": "a", "PATH": "/usr/bin:/bin", "NO_PROXY": "*"}
-    ran = subprocess.run(["sh", case], env=environment, capture_output=True, text=True, check=True, timeout=30)
+    printed = run(case, environment)
 
     first, second = emulator.requests
     assert KEY not in case_text(case)
     assert (second.body, second.path, second.project) == (first.body, first.path, first.project)
     assert second.headers["authorization"] == f"Bearer {KEY}"
     assert second.headers["x-token"] == "a"
-    assert ran.stdout.endswith("data: [DONE]\n\n") if streamed else json.loads(ran.stdout)["choices"]
+    assert printed.endswith("data: [DONE]\n\n") if streamed else json.loads(printed)["choices"]
 
 
 def save(path: Path, error: APIError) -> None:
@@ -52,3 +52,9 @@ def save(path: Path, error: APIError) -> None:
 def case_text(path: Path) -> str:
     """What a case holds."""
     return path.read_text()
+
+
+def run(path: Path, environment: dict[str, str]) -> str:
+    """What a case prints."""
+    command = ["sh", str(path)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=30).stdout

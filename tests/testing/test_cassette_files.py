@@ -578,6 +578,22 @@ def test_the_nearest(path):
         replay(path, json=dict.fromkeys("abcdefg", 0))
 
 
+def test_the_base_url(path):
+    """In replay a client has the address of the recordings, as far as one can be told from them."""
+    answers = [httpx.Response(200) for _ in range(3)]
+    cassette = Cassette(path, "record", transport=Scripted(*answers))
+    assert str(cassette.client().base_url) == "https://api.inference.wandb.ai/v1"
+    with httpx.Client(transport=cassette) as client:
+        client.get("https://other.test/health")
+        client.get("http://127.0.0.1:8000/base/v1/models/a/b?c=d")
+
+    for mode in ("replay", "auto"):
+        assert str(Cassette(path, mode).client().base_url) == "http://127.0.0.1:8000/base/v1"
+        given_ = Cassette(path, mode).client(base_url="http://127.0.0.1:9/v1", api_key=KEY, project="a/b")
+        assert (str(given_.base_url), given_.project) == ("http://127.0.0.1:9/v1", "a/b")
+    assert str(Cassette(path).client(api_key=KEY).base_url) == "https://api.inference.wandb.ai/v1"
+
+
 # --- Files that are none ----------------------------------------------------------------------------------------------
 
 GOOD = {

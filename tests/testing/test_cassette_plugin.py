@@ -98,7 +98,7 @@ class TestOthers:
     folder = pytester.path / "cassettes" / "test_it"
     names = sorted(path.name for path in folder.iterdir())
     assert names[1:] == [
-        "TestOthers.test_httpx[-models]-1bd71ce4.json",
+        "TestOthers.test_httpx[-models]-28769336.json",
         "TestOthers.test_of_the_cassette.json",
         "test_async_client.json",
         "test_client.json",
@@ -208,9 +208,9 @@ def add():
     )
 
 
-def test_options_are_told_of(run):
+def test_options_are_told_of(pytester, monkeypatch):
     """The command line and the marker say what they are."""
-    result = run("", "--help")
-    result.stdout.fnmatch_lines(["*--wandb-record*"])
-    result = run("", "--markers")
-    result.stdout.fnmatch_lines(["*wandb_cassette(path, strict=False*"])
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+
+    pytester.runpytest_inprocess("-p", PLUGIN, "--help").stdout.fnmatch_lines(["*--wandb-record*"])
+    pytester.runpytest_inprocess("-p", PLUGIN, "--markers").stdout.fnmatch_lines(["*wandb_cassette(path, strict=*"])

@@ -165,15 +165,16 @@ class Cassette(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
     def _completed(self, options: dict[str, Any]) -> dict[str, Any]:
         """The options, with stand-ins for the key and project of whoever has none."""
+        base_url = self._recorded_base_url()
+        recorded = {"base_url": base_url} if base_url else {}
         if self._mode == "replay":
-            base_url = self._recorded_base_url()
-            own = {"api_key": PLACEHOLDER, "project": PROJECT} | ({"base_url": base_url} if base_url else {})
-            return {**own, **options}
-        config = resolve(
-            api_key=options.get("api_key"), project=options.get("project"), base_url=options.get("base_url")
-        )
-        own = {"api_key": PLACEHOLDER} if config.api_key is None else {}
-        own |= {"project": PROJECT} if config.project is None else {}
+            return {"api_key": PLACEHOLDER, "project": PROJECT, **recorded, **options}
+        names = ("api_key", "project", "base_url")
+        config = resolve(**{name: options.get(name) for name in names})
+        own: dict[str, Any] = {"project": PROJECT} if config.project is None else {}
+        if config.api_key is None:  # it can play alone
+            own["api_key"] = PLACEHOLDER
+            own |= recorded if config.sources["base_url"] == "default" else {}
         return {**options, **own}
 
     def _recorded_base_url(self) -> str | None:
