@@ -292,8 +292,11 @@ async def test_a_stream_that_was_left(inside: Emulator, recording: Any, replayin
     assert exchanges(path)[0]["left"] is True
 
     await leave(await ask(replaying(), stream=True))
-    with pytest.raises(CassetteMissError, match="its reader had left"):
+    with pytest.raises(CassetteMissError, match="its reader had left") as caught:
         await texts(await ask(replaying(), stream=True))
+    assert caught.value.partial is not None
+    assert caught.value.as_curl() is not None
+    assert [attempt.status for attempt in caught.value.attempts] == [200]
 
 
 async def test_a_stream_that_ended(recording: Any, replaying: Any, path: Path) -> None:
@@ -431,6 +434,15 @@ async def test_a_miss(recording: Any, replaying: Any) -> None:
     ]
     again = pickle.loads(pickle.dumps(error))
     assert (str(again), again.differences) == (str(error), error.differences)
+
+
+@pytest.mark.parametrize("adaptive", [False, True], ids=["plain", "adaptive"])
+@pytest.mark.parametrize("use", USES, ids=lambda use: use.__name__)
+async def test_a_miss_everywhere(use: Callable[[Any], Awaitable[object]], adaptive: bool, replaying: Any) -> None:
+    """Whatever the client was asked for, the error is that of the cassette."""
+    with pytest.raises(CassetteMissError, match="which is empty") as caught:
+        await use(replaying(adaptive_concurrency=adaptive))
+    assert type(caught.value) is CassetteMissError
 
 
 async def test_a_miss_after_an_attempt(inside: Emulator, recording: Any, replaying: Any) -> None:

@@ -160,10 +160,11 @@ class Deck:
 
     def _scrub_again(self) -> None:
         """Takes a key that has become known out of what was recorded before."""
-        for slot in self._slots:
-            if slot.take is not None:
-                self._scrub(slot, slot.take)
-                self._unwritten = True
+        recorded = [(slot, slot.take) for slot in self._slots if slot.take is not None]
+        for slot, take in recorded:
+            self._scrub(slot, take)
+        if recorded:
+            self._write()
 
     def save(self) -> None:
         """Writes what is not written yet."""

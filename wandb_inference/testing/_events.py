@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import cast
 
-from ._json import dumps
+from ._json import dumps, parse
 from ._pieces import Span
 
 
@@ -48,8 +47,8 @@ def document_in(line: bytes, at: int) -> Document | None:
     if match is None:
         return None
     try:
-        value: object = json.loads(line[match.end() :])
-    except (ValueError, RecursionError):
+        value = parse(line[match.end() :])
+    except ValueError:
         return None
     return Document(at + match.end(), at + len(line), value)
 

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
 from .._checks import SHORTEST_KEY
 from .._core.redaction import is_secret, without_secrets
 from ._events import Document, Leaf, document_in, leaves_of
-from ._json import dumps
+from ._json import dumps, parse
 from ._pieces import Piece, Span, recut, replaced
 
 Filter = Callable[[str], str]
@@ -232,8 +232,8 @@ class Scrubber:
 
     def _line(self, data: bytes) -> bytes:
         try:
-            value: object = json.loads(data)
-        except (ValueError, RecursionError):
+            value = parse(data)
+        except ValueError:
             # What is no UTF-8 comes out as it went in.
             text = data.decode("utf-8", "surrogateescape")
             clean = self.text(text)

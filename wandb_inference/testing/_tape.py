@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, NamedTuple, cast
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..exceptions import ConfigurationError
-from ._json import dumps
+from ._json import dumps, parse
 from ._pieces import Piece
 
 FORMAT: Final = "wandb_inference.cassette"
@@ -127,8 +127,8 @@ class Raw(NamedTuple):
 def asked(method: str, url: str, headers: dict[str, str], content: bytes) -> Asked:
     """A request as it is written down. What is JSON need not be written as it was: servers make no difference."""
     try:
-        body = {"body": json.loads(content)} if content else {}
-    except (ValueError, RecursionError):
+        body: dict[str, Any] = {"body": parse(content)} if content else {}
+    except ValueError:
         body = _plain(content)
     return Asked(method=method, url=url, **_some(headers), **body)
 
@@ -176,9 +176,9 @@ def _some(headers: dict[str, str]) -> dict[str, Any]:
 def _json(data: bytes) -> dict[str, Any] | None:
     """The JSON value; `None` where it would not be written again as it was."""
     try:
-        value: object = json.loads(data, parse_constant=_refuse)
+        value = parse(data, parse_constant=_refuse)
         return {"body": value} if dumps(value) == data else None
-    except (ValueError, RecursionError):
+    except ValueError:
         return None
 
 
@@ -283,8 +283,8 @@ def read(data: bytes, name: str) -> list[Recording]:
         ConfigurationError: It is not JSON, of a newer version, or no cassette.
     """
     try:
-        document: object = json.loads(data.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
+        document = parse(data.decode("utf-8-sig").encode())
+    except ValueError as error:
         raise _refusal(name, f"it is not JSON ({error})", "Delete it to record it again.") from None
     if not isinstance(document, dict) or document.get("format") != FORMAT:  # pyright: ignore[reportUnknownMemberType]
         hint = "Cassette writes such files, and reads no other library's: give another path, and record again."
