@@ -388,7 +388,15 @@ async def test_record_begins_anew(inside: Emulator, recording: Any, path: Path) 
     assert [item["request"]["body"].get("temperature") for item in exchanges(path)] == [0]
 
 
-async def test_auto_without_a_key(recording: Any, replaying: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_auto_with_an_emulator(inside: Emulator, path: Path, client_of: Any) -> None:
+    """What an emulator says is recorded without a key."""
+    client = client_of(Cassette(path, transport=inside.transport()))
+
+    assert (await ask(client)).text
+    assert inside.requests[0].project == "team/project"
+
+
+async def test_auto_without_a_key(recording: Any, replaying: Any) -> None:
     """Who has no key plays what is there, and is told of it where something is not: nothing is sent without one."""
     await ask(recording())
     client = replaying("auto", base_url="http://elsewhere.test/v1")

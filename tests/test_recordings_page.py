@@ -10,6 +10,7 @@ from test_docs import ROOT, run
 from wandb_inference.testing import Emulator
 from wandb_inference.testing._scrubbing import Scrubber
 
+NAMES = ("API_BASE", "API_KEY", "PROJECT")
 PAGE = (ROOT / "docs" / "recordings.md").read_text()
 
 
@@ -22,8 +23,8 @@ def test_the_page(tmp_path: Path) -> None:
     with Emulator() as emulator:
         emulator.stop()  # nobody listens there: the page needs no server
         for code, output in blocks:
-            # The page shows the address that a reader's client has.
-            program.write_text(f"import os\n\nos.environ.pop('WANDB_API_BASE')\n{code}")
+            # The page shows what a reader sees who has neither key nor project.
+            program.write_text(f"import os\n\n[os.environ.pop(f'WANDB_{{name}}') for name in {NAMES}]\n{code}")
             assert run([str(program)], emulator, tmp_path) == output
 
     written = (tmp_path / "cassettes" / "prime.json").read_text()

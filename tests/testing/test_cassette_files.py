@@ -105,6 +105,7 @@ SSE = [
 ]
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(SSE), max_size=8), st.randoms(use_true_random=False))
 def test_streams_are_played_byte_for_byte(parts, cut):
     """Whatever a stream held and wherever it was cut, the same pieces come out of the file."""
@@ -433,6 +434,13 @@ def test_filters(path):
     assert replay(path, json=body, filter=filter).status_code == 200
 
 
+@pytest.mark.parametrize("mode", ["auto", "record"])
+def test_a_filter_that_fails(path, mode):
+    """A filter that gives nothing back is told of before anything is sent."""
+    with pytest.raises(TypeError, match="filter gave back NoneType, not the text"):
+        record(path, AssertionError("sent"), mode=mode, filter=print)
+
+
 def test_pictures(path):
     """Of a picture there is a hash, by which it is known again."""
     data = base64.b64encode(bytes(range(256)) * 4).decode()
@@ -486,6 +494,7 @@ def test_changes_keep_the_cuts():
     assert replaced([], []) == []
 
 
+@settings(deadline=None)
 @given(st.lists(st.text("ab", max_size=4), min_size=1, max_size=5), st.text("abc", max_size=12))
 def test_recut(texts, changed):
     """Whatever a text is changed to, it comes in as many parts, and the parts make the whole."""

@@ -33,6 +33,7 @@ from ._deck import PLACEHOLDER, Deck
 from ._playing import Playback
 from ._scrubbing import PROJECT, Filter, Scrubber
 from ._taping import Take
+from ._transport import EmulatorTransport
 
 if TYPE_CHECKING:
     from wandb_inference import AsyncClient, Client
@@ -65,7 +66,7 @@ class Cassette(httpx.BaseTransport, httpx.AsyncBaseTransport):
         drop_headers: Headers to leave out as well.
         allow_playback_repeats: Whether a recording that was played is played again where no other is left.
         transport: What carries the requests that are recorded; else our own connections, with the proxies and
-            certificates of the environment.
+            certificates of the environment. An emulator's needs no key.
 
     Safe to use from many threads and tasks. Each exchange is written down when it is over, all of the file at a time.
 
@@ -99,7 +100,15 @@ class Cassette(httpx.BaseTransport, httpx.AsyncBaseTransport):
         )
         if transport is not None:
             check_transport(transport)
-        self._deck = Deck(name, self._mode, fields, scrubber, repeats=allow_playback_repeats, how=_how)
+        self._deck = Deck(
+            name,
+            self._mode,
+            fields,
+            scrubber,
+            needs_key=not isinstance(transport, EmulatorTransport),
+            repeats=allow_playback_repeats,
+            how=_how,
+        )
         self._given = transport
         self._own: HTTPTransport | None = None
         self._own_async: AsyncHTTPTransport | None = None

@@ -49,6 +49,7 @@ class Deck:
         mode: Whether to play, to record, or both.
         match_on: What requests are compared by.
         scrubber: What is not written down.
+        needs_key: Whether what is recorded is asked with a key that was looked up.
         repeats: Whether what was played is played again.
         how: How to record, for the message about a request that is not there.
 
@@ -57,13 +58,22 @@ class Deck:
     """
 
     def __init__(
-        self, name: str, mode: Mode, match_on: Collection[str], scrubber: Scrubber, *, repeats: bool, how: str
+        self,
+        name: str,
+        mode: Mode,
+        match_on: Collection[str],
+        scrubber: Scrubber,
+        *,
+        needs_key: bool,
+        repeats: bool,
+        how: str,
     ) -> None:
         self.name = name
         self.path = Path(os.path.abspath(name))  # a test may go to another folder
         self._mode = mode
         self._match_on = match_on
         self._scrubber = scrubber
+        self._needs_key = needs_key
         self._repeats = repeats
         self._how = how
         self._lock = threading.Lock()
@@ -101,9 +111,9 @@ class Deck:
         with self._lock:
             if take.learn(self._scrubber):
                 self._scrub_again()
+            asked = take.asked(self._scrubber)  # a filter that fails is to fail before anything is sent
             if self._mode == "record":
                 return None
-            asked = take.asked(self._scrubber)
             again: _Slot | None = None
             for slot in self._slots:
                 if slot.recording is None or any(differences(asked, slot.recording.request, self._match_on)):
@@ -116,7 +126,7 @@ class Deck:
             if again is not None and self._repeats:
                 self.played += 1
                 return again.recording
-            if self._mode == "auto" and take.key != PLACEHOLDER:
+            if self._mode == "auto" and not (self._needs_key and take.key == PLACEHOLDER):
                 return None
             hint = self._how
             if self._mode == "auto":

@@ -153,7 +153,12 @@ class Scrubber:
         if self._pattern is not None:
             text = self._pattern.sub(lambda match: self._known[match[0]], text)
         text = _ADAPTER.sub(rf"\1{PROJECT}/", _KEY_SHAPE.sub(HIDDEN, text))
-        return text if self._filter is None else self._filter(text)
+        if self._filter is None:
+            return text
+        filtered = cast("object", self._filter(text))
+        if not isinstance(filtered, str):
+            raise TypeError(f"filter gave back {type(filtered).__name__}, not the text")
+        return filtered
 
     def value(self, value: object) -> object:
         """A JSON value without secrets; it shares nothing with what was given."""

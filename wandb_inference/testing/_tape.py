@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Iterable
 from typing import Annotated, Any, Final, NamedTuple, cast
 
@@ -11,13 +10,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from ..exceptions import ConfigurationError
 from ._json import dumps, parse
+from ._layout import Rows, layout
 from ._pieces import Piece
 
 FORMAT: Final = "wandb_inference.cassette"
 VERSION: Final = 1
-
-_WIDTH: Final = 120
-"""Characters up to which a value stands on one line."""
 
 _EVENT: Final = b"data: "
 _END: Final = b"\n\n"
@@ -228,8 +225,8 @@ def rendered(recording: Recording) -> str:
     """A recording as it stands in a file."""
     data = recording.model_dump(exclude_unset=True)
     if recording.response is not None and recording.response.events:
-        data["response"]["events"] = _Rows(data["response"]["events"])
-    return _layout(data, 2)
+        data["response"]["events"] = Rows(data["response"]["events"])
+    return layout(data, 2)
 
 
 def file_of(recordings: Iterable[str]) -> bytes:
@@ -238,38 +235,6 @@ def file_of(recordings: Iterable[str]) -> bytes:
     head = f'{{\n "format": "{FORMAT}",\n "version": {VERSION},\n "exchanges": [\n  '
     # Half a surrogate pair has no UTF-8; its backslash form happens to be JSON's own escape.
     return f"{head}{exchanges}\n ]\n}}\n".encode("utf-8", "backslashreplace")
-
-
-class _Rows(list[list[Any]]):
-    """A stream, each event of which has a line of its own."""
-
-
-def _layout(value: object, indent: int) -> str:
-    """The value as JSON, on one line if it fits."""
-    pad = "\n" + " " * (indent + 1)
-    if isinstance(value, _Rows):
-        lines = [(f",{pad} " if row[2:] else ", ").join(map(_line, row)) for row in value]
-        return f"[{pad}" + f",{pad}".join(f"[{line}]" for line in lines) + f"{pad[:-1]}]"
-    line = _line(value)
-    if len(line) + indent <= _WIDTH and not _holds_rows(value):
-        return line
-    if isinstance(value, dict):
-        items = cast("dict[str, object]", value).items()
-        lines = [f"{_line(name)}: {_layout(item, indent + 1)}" for name, item in items]
-        return f"{{{pad}" + f",{pad}".join(lines) + f"{pad[:-1]}}}"
-    if isinstance(value, list):
-        lines = [_layout(item, indent + 1) for item in cast("list[object]", value)]
-        return f"[{pad}" + f",{pad}".join(lines) + f"{pad[:-1]}]"
-    return line
-
-
-def _holds_rows(value: object) -> bool:
-    members = cast("dict[str, object]", value).values() if isinstance(value, dict) else ()
-    return any(isinstance(member, _Rows) or _holds_rows(member) for member in members)
-
-
-def _line(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
 
 
 def read(data: bytes, name: str) -> list[Recording]:
