@@ -6,6 +6,7 @@ import base64
 import json
 import random
 import re
+import string
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
@@ -144,7 +145,7 @@ def test_bodies_are_played_byte_for_byte(path, body):
     assert replay(path).content == body
 
 
-@pytest.mark.parametrize("depth", [150, 5000])
+@pytest.mark.parametrize("depth", [150, 500, 5000])
 def test_deep_values(path, depth):
     """What is nested beyond reason is text, and nothing breaks on it."""
     deep = b"[" * depth + b"]" * depth
@@ -244,9 +245,9 @@ def test_an_error_of_the_callers_own(path):
 
 # --- Secrets ----------------------------------------------------------------------------------------------------------
 
-_KEYS = st.text(
-    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./+=%\"\\&'~!", min_size=16, max_size=60
-)
+_LETTERS = string.ascii_letters + string.digits
+# With a sign that no other word of a recording has: a key that is the type of the body, say, would be taken out of it.
+_KEYS = st.text(_LETTERS + "_-./+=%\"\\&'~!", min_size=15, max_size=60).map("~".__add__)
 _NAMES = (
     st.text("abcdefghijklmnopqrstuvwxyz0123456789-_. ", min_size=9, max_size=20)
     .map(str.strip)
@@ -700,6 +701,13 @@ def test_nowhere_to_write(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match="can't be written"):
         record(tmp_path / "file" / "x.json", AssertionError("sent"))
+
+
+def test_a_folder_that_is_protected(path, monkeypatch):
+    """Where a folder takes no file, nothing is sent either."""
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    with pytest.raises(ConfigurationError, match="its folder is write-protected"):
+        record(path, AssertionError("sent"))
 
 
 def test_a_disk_that_fails(path, monkeypatch):

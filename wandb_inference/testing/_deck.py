@@ -140,10 +140,13 @@ class Deck:
         Raises:
             ConfigurationError: It can't be: there is nowhere to write to. What was paid for would be lost.
         """
+        what = f"The cassette {self.name!r} can't be written"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ConfigurationError(f"The cassette {self.name!r} can't be written: {error.strerror}") from None
+            raise ConfigurationError(f"{what}: {error.strerror}") from None
+        if not os.access(self.path.parent, os.W_OK):
+            raise ConfigurationError(f"{what}: its folder is write-protected", hint="Give another path.")
         with self._lock:
             slot = _Slot()
             self._slots.append(slot)
