@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from stat import S_IMODE
 
@@ -10,24 +11,25 @@ PRIVATE = 0o600
 """Permissions of a new file: its owner's alone, as a conversation is."""
 
 
-def replace_file(given: str | os.PathLike[str], data: bytes) -> None:
+def replace_file(given: str | os.PathLike[str], data: bytes, *, permissions: int = PRIVATE) -> None:
     """Writes a file in one go, for whoever reads it and for a machine that fails.
 
-    A file that is replaced passes its permissions on; a new one is its owner's alone. A link leads on to its file.
+    A file that is replaced passes its permissions on; a new one is its owner's alone, unless others are given, of which
+    the process may mask some (umask). A link leads on to its file.
 
     Raises:
         OSError: The file can't be written. It names the path as it was given.
     """
     try:
-        _write(Path(os.path.realpath(given)), data)
+        _write(Path(os.path.realpath(given)), data, permissions)
     except OSError as error:
         raise OSError(error.errno, error.strerror, os.fspath(given)) from None
 
 
-def _write(path: Path, data: bytes) -> None:
+def _write(path: Path, data: bytes, permissions: int) -> None:
     new = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
     try:
-        with open(new, "xb", opener=_private) as file:
+        with open(new, "xb", opener=partial(os.open, mode=permissions)) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -36,7 +38,3 @@ def _write(path: Path, data: bytes) -> None:
         new.replace(path)
     finally:
         new.unlink(missing_ok=True)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, PRIVATE)

@@ -6,7 +6,7 @@ import pytest
 
 from wandb_inference import testing
 
-NAMES = ["Emulator", "EmulatorTransport", "Fault", "RecordedRequest", "Reply"]
+NAMES = ["Cassette", "CassetteMissError", "Emulator", "EmulatorTransport", "Fault", "RecordedRequest", "Reply"]
 
 
 def test_names():

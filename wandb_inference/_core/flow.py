@@ -53,6 +53,7 @@ class Journal:
         "followers",
         "jitter",
         "key",
+        "pace",
         "policy",
         "records",
         "refusals",
@@ -68,6 +69,8 @@ class Journal:
         self.retries = 0
         self.refusals = 0
         """Refusals that were no retries."""
+        self.pace = 1.0
+        """What the next wait is multiplied by: the last outcome's."""
         self.request: Request | None = None
         """What was sent last."""
         self.key: str | None = None
@@ -118,6 +121,8 @@ class Journal:
             delay = self.policy.comeback(pause, self.refusals, error, self.jitter())
         else:
             delay = None if final else self.policy.delay(self.retries, error, self.jitter())
+        if delay is not None:
+            delay *= self.pace
         if delay is None or (deadline is not None and elapsed + delay >= deadline):
             try:
                 raise error
@@ -204,6 +209,7 @@ def request_flow(request: Request, journal: Journal, broken: Broken | None = Non
     while True:
         journal.request = request
         outcome = yield Attempt(request, wait)
+        journal.pace = outcome.pace
         is_loop = False
         if isinstance(outcome, Reply):
             if outcome.status < 300:

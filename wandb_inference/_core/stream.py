@@ -137,6 +137,8 @@ class StreamState:
             error: How it failed.
         """
         journal = self._call.journal
+        if isinstance(error, APIError) and error.meta is None:
+            self._finished(error)  # one that a transport raised: a recording that ends too early, say
         meta = error.meta if isinstance(error, APIError) else self.meta
         journal.end(Ending(error, meta, self.usage, self.done, self.snapshot))
         watch = journal.watch

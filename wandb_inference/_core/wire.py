@@ -103,6 +103,8 @@ class Reply(NamedTuple):
     """Takes the key out of what a stream's server repeats; `None` where there is nothing to take out."""
     route: Route = "direct"
     """Which way it came."""
+    pace: float = 1.0
+    """What the wait before the next attempt is multiplied by: 0.0 for an answer out of a recording, say."""
 
     @property
     def request_id(self) -> str | None:
@@ -137,6 +139,8 @@ class Failure(NamedTuple):
     """Whether the proxy, if there was one, is that of the client's `network`, not of the environment."""
     uds: str | None = None
     """The path of the Unix socket that stood in place of the server's host."""
+    pace: float = 1.0
+    """What the wait before the next attempt is multiplied by."""
 
 
 Outcome: TypeAlias = "Reply | Failure"

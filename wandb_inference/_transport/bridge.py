@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from .clocks import ClockError, Clocks, Limit
 from .http11 import ProtocolError
-from .outcomes import Answer, NotSentError, closed
+from .outcomes import PACE, Answer, NotSentError, closed
 from .pool import DRAIN_BYTES, DRAIN_SECONDS
 
 if TYPE_CHECKING:
     import httpx
 
     from .._core.wire import Request
+    from ..types.meta import Route
 
 CLOSE_SECONDS = 1.0
 """What closing may take under a cancellation, from which it is shielded."""
@@ -91,7 +92,8 @@ def answered(error: Exception) -> Any:
 def answer_of(response: httpx.Response, proxy: str | None, is_own: bool) -> Answer:
     """The head of httpx's response."""
     headers = {name.lower(): value for name, value in response.headers.items()}
-    return Answer(response.status_code, headers, None, "http_client" if not is_own else "proxy" if proxy else "httpx")
+    route: Route = "http_client" if not is_own else "proxy" if proxy else "httpx"
+    return Answer(response.status_code, headers, None, route, response.extensions.get(PACE, 1.0))
 
 
 class HttpxExchange:

@@ -9,7 +9,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from .._checks import SHORTEST_KEY, shown_url
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from ..types.meta import Route
 
 logger = logging.getLogger("wandb_inference")
+
+
+PACE: Final = "wandb_inference_pace"
+"""The name under which an answer of httpx (as an extension) or an error (as an attribute) tells its pace: what the wait
+before the next attempt is multiplied by. Recordings do."""
 
 
 class NotSentError(Exception):
@@ -95,6 +100,8 @@ class Answer(NamedTuple):
     """Whether it came on a connection that had been used before; `None` where that is not known."""
     route: Route = "direct"
     """Which way it came."""
+    pace: float = 1.0
+    """What the wait before the next attempt is multiplied by."""
 
 
 def joined(headers: Iterator[tuple[str, str]] | list[tuple[str, str]]) -> dict[str, str]:
@@ -159,6 +166,7 @@ def reply(
         reused=answer.reused,
         hide=hide,
         route=answer.route,
+        pace=answer.pace,
     )
 
 
@@ -214,6 +222,7 @@ def failure(
         answer=None if answer is None else reply(answer, b"", None, began, answered, clocks),
         is_own_proxy=network.proxy is not None,
         uds=None if network.uds is None else str(network.uds),
+        pace=getattr(cause, PACE, 1.0),
     )
 
 

@@ -2,7 +2,7 @@
 
 ```python
 from wandb_inference import Client
-from wandb_inference.testing import Emulator, Fault
+from wandb_inference.testing import Cassette, Emulator, Fault
 
 emulator = Emulator()
 client = emulator.client()  # in process: no port, no extra
@@ -10,6 +10,8 @@ client = emulator.client()  # in process: no port, no extra
 emulator.reply("Paris.")
 emulator.fault(Fault.cut(after_chunks=3))
 assert emulator.requests[0].model == "meta-llama/Llama-3.1-8B-Instruct"
+
+client = Cassette("cassettes/hello.json").client()  # the real answers, recorded once and played ever after
 ```
 """
 
@@ -19,13 +21,17 @@ from __future__ import annotations
 # must cost nothing: names are loaded on first use.
 TYPE_CHECKING = False  # checkers read this name as true
 if TYPE_CHECKING:
+    from ._cassette import Cassette as Cassette
     from ._emulator import Emulator as Emulator
     from ._faults import Fault as Fault
+    from ._misses import CassetteMissError as CassetteMissError
     from ._replies import Reply as Reply
     from ._requests import RecordedRequest as RecordedRequest
     from ._transport import EmulatorTransport as EmulatorTransport
 else:
     _HOME = {
+        "Cassette": "_cassette",
+        "CassetteMissError": "_misses",
         "Emulator": "_emulator",
         "EmulatorTransport": "_transport",
         "Fault": "_faults",

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import cast
+from collections.abc import Callable, Iterable
+from typing import Final, cast
+
+MAX_DEPTH: Final = 200
+"""Levels down to which a value can be walked by functions that call themselves."""
 
 
 def as_dict(value: object) -> dict[str, object]:
@@ -30,6 +34,34 @@ def dumps(value: object) -> bytes:
     """Compact JSON in UTF-8, non-ASCII text as it is."""
     # A lone surrogate has no UTF-8 form; its backslash form happens to be JSON's own escape.
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+
+
+def parse(data: bytes, parse_constant: Callable[[str], object] | None = None) -> object:
+    """The value.
+
+    Args:
+        data: JSON.
+        parse_constant: What becomes of `NaN` and the infinities, as for `json.loads`.
+
+    Raises:
+        ValueError: The bytes are no JSON, or nested deeper than anything that models and programs say.
+    """
+    try:
+        value: object = json.loads(data, parse_constant=parse_constant)
+    except RecursionError as error:
+        raise ValueError(str(error)) from None
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [item for value in level for item in _members(value)]
+        if not level:
+            return value
+    raise ValueError(f"nested more than {MAX_DEPTH} levels deep")
+
+
+def _members(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return cast("dict[str, object]", value).values()
+    return cast("list[object]", value) if isinstance(value, list) else ()
 
 
 def loads(data: bytes) -> object:

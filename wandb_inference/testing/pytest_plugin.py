@@ -5,6 +5,11 @@ def test_summary(wandb_emulator):
     wandb_emulator.reply("In short: yes.")
 
     assert summarise("A long text") == "In short: yes."
+
+
+@pytest.mark.wandb_cassette
+def test_the_real_answer():
+    assert "short" in summarise("A long text")
 ```
 """
 
@@ -16,11 +21,24 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ._cassette_fixture import pytest_addoption, pytest_configure, pytest_itemcollected, wandb_cassette
+
 # Loaded into every pytest run where the package is installed: all that costs time is imported in the fixture.
 if TYPE_CHECKING:
     import httpx
 
     from ._emulator import Emulator
+
+
+__all__ = [
+    "NetworkRefusedError",
+    "pytest_addoption",
+    "pytest_configure",
+    "pytest_itemcollected",
+    "wandb_allow_network",
+    "wandb_cassette",
+    "wandb_emulator",
+]
 
 
 class NetworkRefusedError(RuntimeError):
