@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether somebody looks at it; `None` stands for a stream that was closed before we started."""
+    return stream is not None and stream.isatty()
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -16,9 +21,15 @@ def console(*, stderr: bool = False) -> Console:
     """
     from rich.console import Console  # 50 ms, which `emulator` and `--help` do without
 
-    return Console(stderr=stderr, highlight=False, soft_wrap=not (sys.stderr if stderr else sys.stdout).isatty())
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=not is_terminal(stream))
 
 
 def complain(message: str) -> None:
     """Says on the standard error what went wrong."""
     print(f"wandb-inference: {message}", file=sys.stderr)
+
+
+def note(message: str) -> None:
+    """Says on the standard error what one should know, out of the way of the output."""
+    print(message, file=sys.stderr)

@@ -34,5 +34,21 @@ def connection(function: F) -> F:
 def model(*, required: bool = False, default: str | None = None) -> Callable[[F], F]:
     """Adds `-m`, `--model`."""
     return click.option(
-        "-m", "--model", metavar="ID", required=required, default=default, show_default=True, help="Model to ask"
+        "-m",
+        "--model",
+        metavar="ID",
+        required=required,
+        default=default,
+        show_default=True,
+        help="Model to ask",
+        shell_complete=model_ids,
     )
+
+
+def model_ids(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """The living ids that begin so, whatever their case, or whose name without the provider does; from the table."""
+    from ..catalogue import MODELS
+
+    begun = incomplete.lower()
+    living = [model.id for model in MODELS.values() if model.lifecycle != "retired"]
+    return [id for id in living if id.lower().startswith(begun) or id.lower().rpartition("/")[2].startswith(begun)]
