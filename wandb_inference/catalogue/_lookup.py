@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
-from ._table import MODELS, ModelInfo
+from ._model_info import ModelInfo
+from ._table import MODELS
 
 
 def known(model: str) -> ModelInfo | None:
