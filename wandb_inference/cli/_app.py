@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Final, cast
+from typing import Final, TextIO, cast
 
 import click
 from click.shell_completion import shell_complete
@@ -101,8 +101,7 @@ def run(argv: Sequence[str] | None) -> int:
             stream.reconfigure(errors="replace")  # a terminal without Unicode shows question marks, not a traceback
     try:
         code = _run(arguments or ["--help"])
-        if sys.stdout is not None:  # pyright: ignore[reportUnnecessaryComparison]  # it is where fd 1 was closed
-            sys.stdout.flush()
+        _flush(sys.stdout)
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -132,11 +131,16 @@ def _run(arguments: list[str]) -> int:
     if instruction := os.environ.get(COMPLETE):
         return shell_complete(app, {}, NAME, COMPLETE, instruction)
     try:
-        with app.make_context(NAME, arguments) as context:
+        with app.make_context(NAME, list(arguments)) as context:
             code: object = app.invoke(context)
     except click.exceptions.Exit as end:
         return end.exit_code
     return code if isinstance(code, int) else 0
+
+
+def _flush(output: TextIO | None) -> None:
+    if output is not None:  # as it is where the descriptor was closed
+        output.flush()
 
 
 def _let_go() -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
+from itertools import pairwise
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -41,9 +41,8 @@ class Run:
 
     async def go(self) -> None:
         """Makes the calls."""
-        async with _closing(self._client):
-            warming = Level(1)
-            await self._level(warming, iter(range(self._plan.warmup)))
+        async with self._client:
+            await self._level(Level(1), iter(range(self._plan.warmup)))
             for concurrency in self._plan.levels:
                 if self._is_over:
                     return
@@ -66,12 +65,9 @@ class Run:
 
     async def _level(self, level: Level, turns: Iterator[object]) -> None:
         began = perf_counter()
-        try:
-            await asyncio.gather(*(self._work(level, turns) for _ in range(level.concurrency)))
-        finally:
-            level.seconds = perf_counter() - began
+        await asyncio.gather(*(self._work(level, turns, began) for _ in range(level.concurrency)))
 
-    async def _work(self, level: Level, turns: Iterator[object]) -> None:
+    async def _work(self, level: Level, turns: Iterator[object], began: float) -> None:
         for _ in turns:
             if self._is_over:
                 return
@@ -85,6 +81,7 @@ class Run:
             finally:
                 self.purse.settle(cost)
             level.samples.append(sample)
+            level.seconds = perf_counter() - began
             self._tell(level)
             if error is not None:
                 if _is_lasting(error):
@@ -95,7 +92,6 @@ class Run:
         plan = self._plan
         salt: dict[str, Any] = {"cache_salt": os.urandom(8).hex()} if plan.fresh else {}
         began = perf_counter()
-        times: list[float] = []
         try:
             stream = await self._client.chat.completions.create(
                 model=plan.model,
@@ -104,16 +100,14 @@ class Run:
                 stream=True,
                 **salt,
             )
-            async for chunk in stream:
-                if chunk.text or chunk.reasoning:
-                    times.append(perf_counter())
+            times = [perf_counter() async for chunk in stream if chunk.text or chunk.reasoning]
         except APIError as error:
             return Sample(perf_counter() - began, error=type(error).__name__, message=str(error)), error
         usage = stream.usage
         return Sample(
             seconds=perf_counter() - began,
             first=times[0] - began if times else None,
-            gaps=tuple(after - before for before, after in zip(times, times[1:], strict=False)),
+            gaps=tuple(after - before for before, after in pairwise(times)),
             tokens=len(times) if usage is None else usage.completion_tokens,
             cost=self._cost(usage),
         ), None
@@ -131,12 +125,3 @@ def _is_lasting(error: APIError) -> bool:
     if isinstance(error, APIStatusError):
         return error.status_code not in (408, 409)
     return not isinstance(error, APIConnectionError)
-
-
-@contextlib.asynccontextmanager
-async def _closing(client: AsyncClient) -> AsyncIterator[None]:
-    try:
-        yield
-    finally:
-        # Also when it is cancelled: else open streams would be waited for.
-        await client.close()

@@ -17,7 +17,16 @@ if TYPE_CHECKING:
 _STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red", "skipped": "dim"}
 
 
-@click.command("doctor")
+EXAMPLES = """\b
+Examples:
+  wandb-inference doctor
+  wandb-inference doctor --call
+  wandb-inference doctor --call openai/gpt-oss-20b --project team/other
+  wandb-inference doctor --json | jq '.checks[] | select(.status == "fail")'
+"""
+
+
+@click.command("doctor", epilog=EXAMPLES)
 @_options.connection
 @click.option(
     "--call",
@@ -29,17 +38,10 @@ _STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red", "skipped": "dim"
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON")
 def command(base_url: str | None, project: str | None, call: str | None, as_json: bool) -> int:
-    r"""Check key, project, network and service: which one is wrong, and how to mend it.
+    """Check key, project, network and service: which one is wrong, and how to mend it.
 
     Nothing is paid for without --call, and no part of the key is shown. The exit code is 1 if a check failed, and 0
     with warnings. It takes a minute at most.
-
-    \b
-    Examples:
-      wandb-inference doctor
-      wandb-inference doctor --call
-      wandb-inference doctor --call openai/gpt-oss-20b --project team/other
-      wandb-inference doctor --json | jq '.checks[] | select(.status == "fail")'
     """
     from ._examine import examine
 

@@ -25,6 +25,13 @@ class Finding(NamedTuple):
     """What was found, or why it was skipped."""
     fix: str | None = None
     """What to do about it."""
+    blame: str | None = None
+    """What is wrong, where it is another thing than the check's name says: the check of the models knows of the key."""
+
+    @property
+    def culprit(self) -> str:
+        """What is wrong."""
+        return self.blame or self.check
 
     def lines(self, width: int | None) -> tuple[str, list[str]]:
         """The status, padded, and the lines beside it, the first of which begins with the check's name.
@@ -46,13 +53,13 @@ def _wrapped(text: str, width: int | None) -> list[str]:
 
 
 def failed(findings: Iterable[Finding]) -> list[str]:
-    """Names of the checks that failed."""
-    return [finding.check for finding in findings if finding.status == "fail"]
+    """What is wrong, each once."""
+    return list(dict.fromkeys(finding.culprit for finding in findings if finding.status == "fail"))
 
 
 def conclusion(findings: Sequence[Finding]) -> str:
     """All of it in one line."""
-    warnings = [finding.check for finding in findings if finding.status == "warn"]
+    warnings = [finding.culprit for finding in findings if finding.status == "warn"]
     parts = [
         *([f"Wrong: {', '.join(failed(findings))}."] if failed(findings) else []),
         *([f"Worth a look: {', '.join(warnings)}."] if warnings else []),

@@ -115,7 +115,9 @@ def judge_handshake(failure: Exception, certificate: Certificate | None, host: s
     if isinstance(failure, ssl.SSLCertVerificationError):
         return _judge_certificate(failure, certificate, host, now)
     if isinstance(failure, (TimeoutError, ClockError)):
-        return Finding("TLS", "fail", f"{host} stopped answering in the handshake", "Check what is between: a firewall?")
+        return Finding(
+            "TLS", "fail", f"{host} stopped answering in the handshake", "Check what is between: a firewall?"
+        )
     if isinstance(failure, ssl.SSLError) and failure.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
         return Finding("TLS", "fail", f"{host} does not speak TLS at this port", "Is the base URL's scheme http?")
     said = getattr(failure, "reason", None) or getattr(failure, "strerror", None) or type(failure).__name__
@@ -131,7 +133,9 @@ def _judge_certificate(
         return Finding("TLS", "fail", said, "Name the authority's certificate: export SSL_CERT_FILE=/path/to/ca.pem")
     if failure.verify_code in _DATES:
         dates = f"{certificate.begins:%Y-%m-%d} to {certificate.ends:%Y-%m-%d}, and this machine has {now:%Y-%m-%d}"
-        return Finding("TLS", "fail", f"{said} ({dates})", "Set this machine's clock; if it is right, the server's fault.")
+        return Finding(
+            "TLS", "fail", f"{said} ({dates})", "Set this machine's clock; if it is right, the server's fault."
+        )
     if failure.verify_code in _NAMES:
         fix = "Check the host in the base URL; a network's log-in page answers so, too."
         return Finding("TLS", "fail", f"{said} (it is {certificate.subject}'s)", fix)

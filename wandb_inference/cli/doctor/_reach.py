@@ -13,7 +13,7 @@ from ..._transport.clocks import ClockError
 from ..._transport.tls import TLS
 from ...exceptions import ConfigurationError
 from . import _way
-from ._certificate import Certificate, read_certificate
+from ._certificate import read_certificate
 from ._finding import Finding
 from ._network import (
     is_address,

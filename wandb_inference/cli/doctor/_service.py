@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
+from ..._checks import shown_url
 from ...catalogue import MODELS, TABLE_DATE, known
 from ...exceptions import (
     APIConnectionError,
@@ -16,6 +17,7 @@ from ...exceptions import (
     AuthenticationError,
     NotFoundError,
 )
+from .._money import dollars
 from ._finding import Finding
 
 if TYPE_CHECKING:
@@ -71,12 +73,15 @@ def judge_models(asked: Asked, project: str | None, base_url: str, other_source:
     first = asked.first
     if isinstance(first, list):
         if not first:
-            return Finding("models", "warn", "the service lists none", "Try again later; the table is `models --offline`.")
-        return Finding("models", "ok", f"the service takes the key{' and project' if project else ''}, and lists {len(first)}")
+            fix = "Try again later; `wandb-inference models --offline` shows the table."
+            return Finding("models", "warn", "the service lists none", fix)
+        taken = "the key and the project" if project else "the key"
+        return Finding("models", "ok", f"the service takes {taken}, and lists {len(first)} models")
     if isinstance(first, AuthenticationError):
         return _judge_refusal(asked, project, other_source)
-    if isinstance(asked.under_v1, list) or isinstance(asked.under_v1, AuthenticationError):
-        return Finding("models", "fail", f"{_said(first)}; with /v1 there is an API", f"Set WANDB_API_BASE={base_url}/v1")
+    if isinstance(asked.under_v1, (list, AuthenticationError)):
+        detail, fix = f"{_said(first)}; with /v1 there is an API", f"Write {shown_url(base_url)}/v1"
+        return Finding("models", "fail", detail, fix, "base URL")
     return Finding("models", "fail", _said(first), first.hint)
 
 
@@ -84,12 +89,12 @@ def _judge_refusal(asked: Asked, project: str | None, other_source: str | None) 
     if isinstance(asked.without_project, list):
         detail = f"the key is good, and the project is not: {project} does not exist for it, or may not use inference"
         fix = "Write team/project as in the address wandb.ai/team/project; the team may not be a personal account."
-        return Finding("models", "fail", detail, fix)
+        return Finding("models", "fail", detail, fix, "project")
     fix = "Make a key at wandb.ai/settings, and set WANDB_API_KEY to it."
     if other_source is not None:
         fix = f"WANDB_API_KEY hides another key, in {other_source}: unset it to try that one. Else: {fix}"
     without = "" if asked.without_project is None else ", with and without the project"
-    return Finding("models", "fail", f"the key is wrong: the service refuses it (401){without}", fix)
+    return Finding("models", "fail", f"the key is wrong: the service refuses it (401){without}", fix, "key")
 
 
 def _said(error: APIError) -> str:
@@ -131,9 +136,9 @@ def trial_cost(model: str) -> str:
     """What a trial call costs at most, for people; by the table."""
     info = known(model)
     if info is None or info.input_price is None or info.output_price is None:
-        return "a price that is not known"
+        return "an unknown price"
     # 100 tokens are more than the templates of all models make of one word.
-    return f"at most ${(info.input_price * 100 + info.output_price) / 1_000_000:f}"
+    return f"at most {dollars((info.input_price * 100 + info.output_price) / 1_000_000)}"
 
 
 def try_call(client: Client, model: str, patience: Patience, now: Callable[[], float]) -> Finding:
