@@ -6,12 +6,10 @@ from decimal import Decimal
 
 
 def dollars(amount: Decimal) -> str:
-    """`$1.25`; small amounts with two significant digits, rounded up as a bound must be: `$0.000022`."""
-    if amount and abs(amount) < 1:
-        places = max(2, 1 - amount.adjusted())
-        rounded = amount.quantize(Decimal(1).scaleb(-places), rounding="ROUND_UP")
-        return f"${rounded:f}"
-    return f"${amount.quantize(Decimal('0.01'), rounding='ROUND_UP'):,f}"
+    """`$1.25`, and small amounts with two significant digits, `$0.000022`; rounded up, as a bound must be."""
+    digits = 2 if amount == 0 else max(2, 1 - amount.adjusted())
+    rounded = amount.quantize(Decimal(1).scaleb(-digits), rounding="ROUND_UP")
+    return f"${per_million(rounded)}"
 
 
 def per_million(price: Decimal | None) -> str:
@@ -20,4 +18,4 @@ def per_million(price: Decimal | None) -> str:
         return "-"
     exact = price.normalize()
     places = max(2, -int(exact.as_tuple().exponent))
-    return f"{exact:.{places}f}"
+    return f"{exact:,.{places}f}"

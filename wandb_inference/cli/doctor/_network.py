@@ -162,8 +162,7 @@ def judge_clock(answer: Answer | Exception, is_service: bool) -> Finding:
         return Finding("clock", "skipped", "the server sends no Date header")
     if there.tzinfo is None:
         there = there.replace(tzinfo=timezone.utc)
-    # The header has whole seconds: the middle of its second is meant.
-    skew = answer.at - (there.timestamp() + 0.5)
+    skew = answer.at - there.timestamp()
     if abs(skew) <= SKEW:
         return Finding("clock", "ok", "right to a second" if abs(skew) < 2 else f"{abs(skew):.0f} s from the server's")
     detail = f"this machine is {_duration(abs(skew))} {'ahead of' if skew > 0 else 'behind'} the server"

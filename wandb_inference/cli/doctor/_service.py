@@ -28,7 +28,6 @@ SECONDS: Final = 8.0
 """For one question to the service."""
 STALE: Final = 120
 """Days after which the table of models is worth renewing: models come and go by the month."""
-_FALLBACK: Final = "meta-llama/Llama-3.1-8B-Instruct"
 
 Listed: TypeAlias = "list[str] | APIError"
 
@@ -126,10 +125,11 @@ def cheapest(listed: list[str] | None) -> str:
     """The id that a trial call costs least with."""
     priced: list[tuple[Decimal, str]] = []
     for info in MODELS.values():
-        served = info.lifecycle != "retired" if listed is None else info.id in listed
+        served = info.id in listed if listed else info.lifecycle != "retired"
         if served and info.input_price is not None and info.output_price is not None:
             priced.append((info.input_price + info.output_price, info.id))
-    return min(priced)[1] if priced else next(iter(listed or ()), _FALLBACK)
+    first = listed[0] if listed else next(iter(MODELS))
+    return min(priced, default=(Decimal(0), first))[1]
 
 
 def trial_cost(model: str) -> str:

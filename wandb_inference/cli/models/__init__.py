@@ -78,8 +78,8 @@ def command(
     if is_show or len(words) == 1:
         entry = _named(words[-1], entries)
         if entry is not None or is_show:
-            return _show(words[-1], entry, as_json)
-    return _list(entries, wanted, sort, as_json)
+            return _print_one(words[-1], entry, as_json)
+    return _print_all(entries, wanted, sort, as_json)
 
 
 def _gathered(connection: _options.Connection, *, offline: bool, feed: bool) -> list[Entry]:
@@ -113,7 +113,7 @@ def _named(name: str, entries: Sequence[Entry]) -> Entry | None:
     return next((found[id] for id in ids if id in found), None)
 
 
-def _show(name: str, entry: Entry | None, as_json: bool) -> int:
+def _print_one(name: str, entry: Entry | None, as_json: bool) -> int:
     from ._entries import as_data
     from ._show import detail_lines
 
@@ -129,7 +129,7 @@ def _show(name: str, entry: Entry | None, as_json: bool) -> int:
     return 0
 
 
-def _list(entries: Sequence[Entry], wanted: Wanted, sort: str, as_json: bool) -> int:
+def _print_all(entries: Sequence[Entry], wanted: Wanted, sort: str, as_json: bool) -> int:
     from ._entries import as_data, chosen
     from ._show import footer, table
 
