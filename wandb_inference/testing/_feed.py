@@ -22,7 +22,7 @@ def _entry(model: ModelInfo) -> dict[str, object]:
         "label": model.label or model.id.partition("/")[2],
         "lifecycleStage": model.lifecycle,
         "featureReasoning": model.reasoning != "none",
-        "featureToolCalling": bool(model.tools),
+        "featureToolCalling": model.tools is not False,
         "featureLoRA": bool(model.lora),
         "contextWindow": model.context or 0,
         "priceCentsPerBillionTokensInput": _cents(paid),
