@@ -103,10 +103,10 @@ class Parsing:
         rounds: ParseRounds[Any] = ParseRounds(self._settings, model, messages, response_format, max_repairs, params)
         deadline: float | None = None
         while True:
-            call = rounds.call()
-            clocks = Clocks(call.request.timeouts)
-            clocks.deadline = deadline = deadline or clocks.deadline
             try:
+                call = rounds.call()  # a repair can be too long to send
+                clocks = Clocks(call.request.timeouts)
+                clocks.deadline = deadline = deadline or clocks.deadline
                 answer = complete(self._transport, call, clocks)
             except APIError as error:
                 raise rounds.broken(error)  # noqa: B904  its cause is set where there is one
@@ -194,10 +194,10 @@ class AsyncParsing:
         rounds: ParseRounds[Any] = ParseRounds(self._settings, model, messages, response_format, max_repairs, params)
         deadline: float | None = None
         while True:
-            call = rounds.call()
-            clocks = Clocks(call.request.timeouts)
-            clocks.deadline = deadline = deadline or clocks.deadline
             try:
+                call = rounds.call()  # a repair can be too long to send
+                clocks = Clocks(call.request.timeouts)
+                clocks.deadline = deadline = deadline or clocks.deadline
                 answer = await complete_async(self._transport, call, clocks)
             except APIError as error:
                 raise rounds.broken(error)  # noqa: B904  its cause is set where there is one
