@@ -158,6 +158,13 @@ def test_ctrl_c_ends_the_line(capsys, monkeypatch, raising):
     assert capsys.readouterr().err == "\n"
 
 
+def test_commands_by_name():
+    """Commands are looked up by their whole name."""
+    context = click.Context(_app.app)
+    assert _app.app.get_command(context, "modles") is None
+    assert _app.app.list_commands(context) == list(_app.COMMANDS)
+
+
 def test_is_terminal():
     """A stream that was closed before we began is no terminal."""
     assert not _console.is_terminal(None)

@@ -6,6 +6,7 @@ import json
 from decimal import Decimal
 
 import pytest
+from raw_server import RawServer, answering, whole
 
 from wandb_inference.catalogue import MODELS, ModelInfo
 from wandb_inference.cli import main
@@ -185,9 +186,24 @@ def test_the_service_is_asked(capsys, served):
     assert main(["models", GPT, "--json"]) == 0
 
     model = json.loads(capsys.readouterr().out)
-    assert model["sources"] == ["live", "table"]
+    assert (model["sources"], model["status"]) == (["live", "table"], "served")
     assert (model["input_price"], model["output_price"], model["cached_price"]) == (0.03, 0.13, None)
     assert [request.path for request in served.requests] == ["/v1/models"]
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_the_feed(capsys, monkeypatch, served, works):
+    """`--feed` asks the public feed as well; one that can't be read is a note, and the list goes without it."""
+    feed = b'{"models": [{"idPlayground": "openai/gpt-oss-20b", "label": "GPT OSS", "contextWindow": 131072}]}'
+    with RawServer(answering(whole(feed if works else b"Busy", 200 if works else 503))) as server:
+        monkeypatch.setattr("wandb_inference._core.listing.FEED_URL", f"http://127.0.0.1:{server.port}/models")
+        assert main(["models", "show", GPT, "--feed", "--json"]) == 0
+
+    out, err = capsys.readouterr()
+    assert json.loads(out)["sources"] == (["live", "feed", "table"] if works else ["live", "table"])
+    assert json.loads(out)["label"] == ("GPT OSS" if works else None)
+    assert err.startswith("" if works else "The list of models is without the feed: 503")
+    assert bool(err) is not works
 
 
 def test_models_the_table_does_not_know(capsys, monkeypatch):
@@ -201,7 +217,9 @@ def test_models_the_table_does_not_know(capsys, monkeypatch):
         assert len(listed(capsys, *options, "--all")) > 20
         assert listed(capsys, *options, "my/") == ["my/model"]
         assert main(["models", "show", "my/model", *options]) == 0
-        assert "context     not known" in capsys.readouterr().out
+        out = capsys.readouterr().out
+        assert "context     not known" in out
+        assert "status      served: the server lists it" in out
 
 
 @pytest.mark.parametrize(

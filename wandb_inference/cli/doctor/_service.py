@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
@@ -54,10 +55,12 @@ def ask(client: Client, patience: Patience) -> Asked:
 
 def _listed(client: Client, patience: Patience) -> Listed:
     try:
-        found = client.models.list(deadline=patience.seconds(SECONDS))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of an empty list, which is a finding here
+            found = client.models.list(deadline=patience.seconds(SECONDS))
     except APIError as error:
         return error
-    return [model.id for model in found]
+    return [model.id for model in found if model.status != "unlisted"]
 
 
 def judge_models(asked: Asked, project: str | None, base_url: str, other_source: str | None) -> Finding:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Sequence
+import warnings
+from collections.abc import Generator, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -96,11 +98,21 @@ def _gathered(connection: _options.Connection, *, offline: bool, feed: bool) -> 
         return from_table()
     # The list is the same for every project, and the service takes the question without one.
     try:
-        with Client(base_url=connection.base_url, project=config.project or "") as client:
+        with Client(base_url=connection.base_url, project=config.project or "") as client, _noted():
             return from_service(client, feed=feed)
     except APIError:
         note("With --offline the table in the package is shown, without asking the service.")
         raise
+
+
+@contextlib.contextmanager
+def _noted() -> Generator[None]:
+    """Says warnings as notes: here nobody cares for the line of code that they are about."""
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always", UserWarning)
+        yield
+    for warning in seen:
+        note(str(warning.message))
 
 
 def _named(name: str, entries: Sequence[Entry]) -> Entry | None:

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ...catalogue import MODELS, ModelInfo, known
+from ...catalogue import MODELS, ModelInfo
 
 if TYPE_CHECKING:
     from ..._client import Client
+    from ...types.model import Model
 
 DEADLINE = 30.0
 """Seconds to wait for the service."""
@@ -21,6 +22,8 @@ class Entry(NamedTuple):
     info: ModelInfo
     sources: tuple[str, ...]
     """Of `live`, `feed` and `table`."""
+    status: str = "not asked"
+    """`served`, `unlisted` or `retired`, as of a `Model`; or that the service was not asked."""
 
     @property
     def price(self) -> Decimal | None:
@@ -73,16 +76,16 @@ def from_service(client: Client, *, feed: bool) -> list[Entry]:
     Raises:
         APIError: There was no list.
     """
-    options: dict[str, Any] = {"feed": True} if feed else {}
-    entries = [_entry(model) for model in client.models.list(deadline=DEADLINE, **options)]
+    found = client.models.list(feed=feed, deadline=DEADLINE)
+    entries = [_entry(model) for model in found]
     listed = {entry.info.id for entry in entries}
     retired = [info for info in MODELS.values() if info.lifecycle == "retired" and info.id not in listed]
-    return [*entries, *(Entry(info, ("table",)) for info in retired)]
+    return [*entries, *(Entry(info, ("table",), "retired") for info in retired)]
 
 
-def _entry(model: Any) -> Entry:
-    info = known(model.id)
-    return Entry(info or ModelInfo(model.id), ("live", "table") if info else ("live",))
+def _entry(model: Model) -> Entry:
+    info = model.info or ModelInfo(model.id)
+    return Entry(info._replace(id=model.id, context=model.context), model.sources, model.status)
 
 
 SORTS: dict[str, Callable[[Entry], Any]] = {
@@ -117,6 +120,7 @@ def as_data(entry: Entry) -> dict[str, Any]:
         "deprecated_on": info.deprecated_on,
         "retired_on": info.retired_on,
         "successor": info.successor,
+        "status": entry.status,
         "sources": list(entry.sources),
     }
 

@@ -25,6 +25,11 @@ COLUMNS: Final = (
     Column("source", 0),
 )
 _SHORT: Final = {"general-availability": "available"}
+_STATUS: Final = {
+    "served": "served: the server lists it",
+    "unlisted": "not in the server's list, so it may not answer",
+    "retired": "retired: calls are refused",
+}
 _REASONING: Final = {
     "none": "no",
     "on": "on, unless a request turns it off (thinking=False)",
@@ -102,6 +107,7 @@ def details(entry: Entry) -> list[tuple[str, str]]:
         ("deprecated", info.deprecated_on),
         ("retired", info.retired_on),
         ("successor", info.successor or ("none was named" if is_gone else None)),
+        ("status", _STATUS.get(entry.status)),
         ("sources", _sources(entry)),
     ]
     return [(name, text) for name, text in found if text is not None]
