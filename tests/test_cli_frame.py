@@ -149,6 +149,19 @@ def test_a_terminal_without_unicode(monkeypatch):
     assert out.buffer.getvalue() == b"?\n"  # type: ignore[attr-defined]
 
 
+def test_notes_fit_the_terminal(capsys, monkeypatch):
+    """What is said beside the output is folded between words on a terminal, and holds no control characters."""
+    monkeypatch.setattr(_console, "is_terminal", lambda stream: True)
+    monkeypatch.setenv("COLUMNS", "20")
+    _console.note("It is of no use \x1b[31mat all.\nIndeed.")
+    _console.complain("meta-llama/Llama-3.1-8B-Instruct is there")
+
+    assert capsys.readouterr().err == (
+        "It is of no use\n[31mat all.\nIndeed.\nwandb-inference:\nmeta-llama/Llama-3.1-8B-Instruct\nis there\n"
+    )
+    assert _console.one_line(" a\x1b]0;title\x07\n\tb ") == "a]0;title b"
+
+
 def test_ctrl_c_ends_the_line(capsys, monkeypatch, raising):
     """On a terminal, the line that shows ^C is ended."""
     raising(KeyboardInterrupt())

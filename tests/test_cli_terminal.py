@@ -48,8 +48,7 @@ def test_doctor_in_colour(spawn, emulator):
 
     assert colours == ["green", "red", "default"]
     assert "Wrong: project." in seen
-    wrapped = [line for line in seen.splitlines() if line.startswith(" " * 20)]
-    assert wrapped[0].strip().startswith("-> ")
+    assert any(line.startswith(f"{'':20}-> ") for line in seen.splitlines())
 
 
 def test_no_color(spawn, emulator):
@@ -67,7 +66,7 @@ def test_ctrl_c_in_bench(spawn):
     with Emulator(tokens_per_second=100) as emulator:
         command = ("bench", "-m", "openai/gpt-oss-20b", "-n", "1000", "-c", "2", "--max-tokens", "4", "--warmup", "0")
         with spawn(*command, **settings(emulator)) as terminal:
-            terminal.wait_for("2 in flight: 4 of 1000")
+            terminal.wait_for(" of 1000")
             terminal.send("\x03")
             assert terminal.wait() == 130
             seen = terminal.everything()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import textwrap
 from typing import IO, TYPE_CHECKING
+
+from ._printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,9 +31,24 @@ def console(*, stderr: bool = False) -> Console:
 
 def complain(message: str) -> None:
     """Says on the standard error what went wrong."""
-    print(f"wandb-inference: {message}", file=sys.stderr)
+    print(_folded(f"wandb-inference: {printable(message)}"), file=sys.stderr)
 
 
 def note(message: str) -> None:
     """Says on the standard error what one should know, out of the way of the output."""
-    print(message, file=sys.stderr)
+    print(_folded(printable(message)), file=sys.stderr)
+
+
+def one_line(text: str) -> str:
+    """Text of others on one line, and safe for a terminal."""
+    return " ".join(printable(text).split())
+
+
+def _folded(text: str) -> str:
+    """The text as wide as the terminal, where there is one; words stay whole."""
+    if not is_terminal(sys.stderr):
+        return text
+    width = max(shutil.get_terminal_size().columns, 20)
+    return "\n".join(
+        textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False) for line in text.splitlines()
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from .._console import one_line
 from .._money import dollars
 from ._samples import MEASURES, SHARES, Level
 
@@ -23,7 +24,7 @@ def block(level: Level) -> list[str]:
         f"{level.speed:.0f} tokens/s in all{cost}"
     ]
     for name, message in level.messages.items():
-        lines.append(f"  {level.errors[name]} x {name}: {message}")
+        lines.append(f"  {level.errors[name]} x {name}: {one_line(message)}")
     if level.answers:
         lines.append("  " + " " * _LABEL + "".join(f"{title:>{_CELL}}" for title in SHARES))
     for name, title in MEASURES.items():

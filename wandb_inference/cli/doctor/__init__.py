@@ -52,7 +52,7 @@ def command(base_url: str | None, project: str | None, call: str | None, as_json
         if screen is not None:
             show(screen, finding)
     if screen is None:
-        print(json.dumps(as_data(findings), indent=2, ensure_ascii=False))
+        print(json.dumps(as_data(findings), indent=2))
     else:
         screen.print(f"\n{conclusion(findings)}", style="bold")
     return 1 if failed(findings) else 0

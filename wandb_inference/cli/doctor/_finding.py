@@ -6,6 +6,8 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
+from .._console import one_line
+
 Status = Literal["ok", "warn", "fail", "skipped"]
 
 _NAME = 11
@@ -40,7 +42,7 @@ class Finding(NamedTuple):
             width: Columns of the terminal; `None` for a pipe, where each text is one line.
         """
         indent = " " * (_STATUS + _NAME)
-        texts = [self.detail, *([f"-> {self.fix}"] if self.fix else [])]
+        texts = [one_line(self.detail), *([f"-> {one_line(self.fix)}"] if self.fix else [])]
         lines = [line for text in texts for line in _wrapped(text, width and width - len(indent))]
         shown = [f"{self.check:<{_NAME}}{lines[0]}", *(indent + line for line in lines[1:])]
         return f"{self.status:<{_STATUS}}", shown
@@ -49,7 +51,8 @@ class Finding(NamedTuple):
 def _wrapped(text: str, width: int | None) -> list[str]:
     if width is None:
         return [text]
-    return textwrap.wrap(text, max(width, 20), subsequent_indent="   " if text.startswith("-> ") else "")
+    indent = "   " if text.startswith("-> ") else ""
+    return textwrap.wrap(text, max(width, 20), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def failed(findings: Iterable[Finding]) -> list[str]:

@@ -133,7 +133,7 @@ def _print_one(name: str, entry: Entry | None, as_json: bool) -> int:
         complain(f"there is no model {name!r}.{_meant(name)}")
         return 1
     if as_json:
-        print(json.dumps(as_data(entry), indent=2, ensure_ascii=False))
+        print(json.dumps(as_data(entry), indent=2))
         return 0
     screen = console()
     for number, line in enumerate(detail_lines(entry, screen.width if is_terminal(screen.file) else None)):
@@ -147,7 +147,7 @@ def _print_all(entries: Sequence[Entry], wanted: Wanted, sort: str, as_json: boo
 
     shown = chosen(entries, wanted, sort)
     if as_json:
-        print(json.dumps([as_data(entry) for entry in shown], indent=2, ensure_ascii=False))
+        print(json.dumps([as_data(entry) for entry in shown], indent=2))
         return 0
     if not shown:
         note(f"No model is like that.{_meant(' '.join(wanted.words))}")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from ...catalogue import SOURCES, TABLE_DATE
+from .._console import one_line
 from .._money import per_million
 from .._table import Column, aligned, fitting
 from ._entries import Entry
@@ -54,7 +55,7 @@ def table(entries: Sequence[Entry], width: int | None) -> tuple[list[str], list[
 def _cells(entry: Entry, *, is_short: bool) -> list[str]:
     info = entry.info
     return [
-        info.id,
+        one_line(info.id),
         count(info.context, is_short=is_short),
         count(info.max_output, is_short=is_short),
         "?" if info.input_price is None else per_million(info.input_price),
@@ -94,8 +95,8 @@ def details(entry: Entry) -> list[tuple[str, str]]:
     info = entry.info
     is_gone = info.lifecycle == "retired"  # of these the table has little: a `False` stands for what nobody wrote down
     found = [
-        ("model", info.id),
-        ("label", info.label),
+        ("model", one_line(info.id)),
+        ("label", info.label and one_line(info.label)),
         ("context", _tokens(info.context)),
         ("output", f"{_tokens(info.max_output)} at most" if info.max_output else "not known"),
         ("price", _price(entry)),
