@@ -60,18 +60,17 @@ def test_help_of_each_command(capsys, name):
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
-        (["modles"], "There is no command 'modles'. Did you mean 'models'?"),
-        (["xyz"], "There is no command 'xyz'.\n"),
-        (["--nonsense"], "No such option '--nonsense'"),
-        (["models", "--visoin"], "No such option '--visoin'"),
+        (["modles"], ["There is no command 'modles'. Did you mean 'models'?"]),
+        (["xyz"], ["There is no command 'xyz'.\n"]),
+        (["--nonsense"], ["No such option", "--nonsense"]),
+        (["models", "--visoin"], ["No such option", "--visoin", "--vision"]),
     ],
 )
 def test_what_is_no_command_line(capsys, argv, words):
     """A misspelt command or option is exit code 2, and the nearest is named."""
     assert main(argv) == 2
-    assert words in capsys.readouterr().err.replace("No such option: ", "No such option '").replace(
-        "--visoin ", "--visoin' "
-    )
+    err = capsys.readouterr().err
+    assert all(word in err for word in words)
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def draw(title: str, note: str, levels: Sequence[Level]) -> str:
         y += _BAR + 8
         parts += _bar("speed", y, f"{level.concurrency} in flight", level.speed / fastest, f"{level.speed:.0f}")
     y += 40
-    parts.append(_text("small", 20, y, "seconds to the first token: p50, p90, p99; shorter is better"))
+    parts.append(_text("small", 20, y, "time to the first token: p50, p90, p99; shorter is better"))
     for level, spread in zip(levels, spreads, strict=True):
         y += 8
         for place, (name, value) in enumerate(spread.items()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import textwrap
 import warnings
 from collections.abc import Generator, Sequence
 from decimal import Decimal
@@ -159,7 +160,8 @@ def _print_all(entries: Sequence[Entry], wanted: Wanted, sort: str, as_json: boo
     for line, entry in zip(lines[1:], shown, strict=True):
         screen.print(line, style="dim" if entry.info.lifecycle == "retired" else None, soft_wrap=True)
     if width is not None:
-        screen.print(footer(shown, left_out), style="dim")
+        for line in textwrap.wrap(footer(shown, left_out), width):
+            screen.print(line, style="dim", soft_wrap=True)
     return 0
 
 
