@@ -74,7 +74,9 @@ def shown(shot: Shot, emulator: Emulator) -> str:
         with subprocess.Popen(command, cwd=home, env=environment, stdin=subprocess.DEVNULL, stdout=slave, stderr=slave):
             os.close(slave)
             output = b"".join(iter(lambda: _piece(screen.read), b"")).decode()
-    return _PORT.sub("127.0.0.1:8000", output.replace("\r\n", "\n"))
+    # Some versions of rich style the ends of lines as well.
+    lines = re.sub(r"\x1b\[[\d;]+m\n\x1b\[0m", "\n", output.replace("\r\n", "\n"))
+    return _PORT.sub("127.0.0.1:8000", lines)
 
 
 def _piece(read: Callable[[int], bytes]) -> bytes:

@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
@@ -16,7 +17,7 @@ from click.shell_completion import shell_complete
 
 from .._version import __version__
 from ..exceptions import APIError, ConfigurationError, InvalidRequestError
-from ._console import complain, is_terminal
+from ._console import complain, is_terminal, note
 
 NAME: Final = "wandb-inference"
 COMPLETE: Final = "_WANDB_INFERENCE_COMPLETE"
@@ -100,7 +101,11 @@ def run(argv: Sequence[str] | None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without Unicode shows question marks, not a traceback
     try:
-        code = _run(arguments or ["--help"])
+        with warnings.catch_warnings():
+            # Here nobody cares for the line of code that a warning is about.
+            warnings.simplefilter("always", UserWarning)
+            warnings.showwarning = _warned
+            code = _run(arguments or ["--help"])
         _flush(sys.stdout)
     except click.ClickException as error:
         error.show()
@@ -136,6 +141,17 @@ def _run(arguments: list[str]) -> int:
     except click.exceptions.Exit as end:
         return end.exit_code
     return code if isinstance(code, int) else 0
+
+
+def _warned(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    note(str(message))
 
 
 def _flush(output: TextIO | None) -> None:

@@ -60,7 +60,14 @@ def levels(text: str) -> tuple[int, ...]:
 @click.option("--max-tokens", metavar="N", type=tokens, default="128", show_default=True, help="Length of an answer")
 @click.option("--warmup", type=click.IntRange(0), default=1, show_default=True, help="Calls before the first is timed")
 @click.option("--fresh", is_flag=True, help="Keep the prompt out of the service's cache (cache_salt)")
-@click.option("--timeout", type=click.FloatRange(0, min_open=True), default=120.0, show_default=True, metavar="SECONDS")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    default=120.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="For one call",
+)
 @click.option("--max-cost", type=dollars, metavar="USD", help="Stop before more is spent")
 @click.option("-y", "--yes", is_flag=True, help="Ask nothing")
 @click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), help="Draw a picture here, too")
@@ -137,7 +144,7 @@ def _measured(plan: Plan, client: AsyncClient, svg: Path | None, *, as_json: boo
     run, interrupted = Run(plan, client, progress.tell), False
     try:
         asyncio.run(run.go())
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         interrupted = True
     finally:
         progress.end()

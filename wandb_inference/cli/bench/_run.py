@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import signal
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from itertools import pairwise
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from ...exceptions import APIConnectionError, APIError, APIStatusError, InternalServerError, RateLimitError
 from ._plan import Plan, Purse
@@ -40,7 +42,12 @@ class Run:
         self._plan, self._client, self._tell = plan, client, tell
 
     async def go(self) -> None:
-        """Makes the calls."""
+        """Makes the calls. Ctrl-C cancels them.
+
+        Raises:
+            asyncio.CancelledError: By Ctrl-C.
+        """
+        _heed_ctrl_c(cast("asyncio.Task[None]", asyncio.current_task()))
         async with self._client:
             await self._level(Level(1), iter(range(self._plan.warmup)))
             for concurrency in self._plan.levels:
@@ -116,6 +123,12 @@ class Run:
         if usage is None or self._plan.rates is None:
             return None
         return self._plan.rates.cost(usage.prompt_tokens, usage.completion_tokens)
+
+
+def _heed_ctrl_c(task: asyncio.Task[None]) -> None:
+    """Has Ctrl-C cancel a task, as asyncio does since Python 3.11: before, it would end whichever task was running."""
+    with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # on Windows, and outside the main thread
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, task.cancel)
 
 
 def _is_lasting(error: APIError) -> bool:

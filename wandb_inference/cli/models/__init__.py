@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import textwrap
-import warnings
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -99,21 +97,11 @@ def _gathered(connection: _options.Connection, *, offline: bool, feed: bool) -> 
         return from_table()
     # The list is the same for every project, and the service takes the question without one.
     try:
-        with Client(base_url=connection.base_url, project=config.project or "") as client, _noted():
+        with Client(base_url=connection.base_url, project=config.project or "") as client:
             return from_service(client, feed=feed)
     except APIError:
         note("With --offline the table in the package is shown, without asking the service.")
         raise
-
-
-@contextlib.contextmanager
-def _noted() -> Generator[None]:
-    """Says warnings as notes: here nobody cares for the line of code that they are about."""
-    with warnings.catch_warnings(record=True) as seen:
-        warnings.simplefilter("always", UserWarning)
-        yield
-    for warning in seen:
-        note(str(warning.message))
 
 
 def _named(name: str, entries: Sequence[Entry]) -> Entry | None:
