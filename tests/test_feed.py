@@ -114,7 +114,10 @@ def test_ids(id, read):
         ({"cost": {"input": float("nan"), "output": 1}}, None),
         ({"cost": {"input": True, "output": 1}}, None),
         ({"cost": [1, 2]}, None),
-        ({"priceCentsPerBillionTokensInput": 22_000, "priceCentsPerBillionTokensOutput": 22_000}, ("0.22", "0.22", None)),
+        (
+            {"priceCentsPerBillionTokensInput": 22_000, "priceCentsPerBillionTokensOutput": 22_000},
+            ("0.22", "0.22", None),
+        ),
         ({}, None),
     ],
 )
@@ -152,7 +155,9 @@ def test_days():
     }
 
 
-@pytest.mark.parametrize("value", [None, 7, "models", [], {}, {"models": []}, {"models": [{"id": "b"}, 5]}, {"models": 3}])
+@pytest.mark.parametrize(
+    "value", [None, 7, "models", [], {}, {"models": []}, {"models": [{"id": "b"}, 5]}, {"models": 3}]
+)
 def test_no_feed(value):
     """What names no model is no feed."""
     with pytest.raises(ValueError, match="no models in it"):
@@ -160,7 +165,7 @@ def test_no_feed(value):
 
 
 @settings(deadline=None, derandomize=True)
-@given(st.dictionaries(st.sampled_from(sorted(CONSOLE["models"][0]) + ["cost", "limit", "modalities"]), JSON))
+@given(st.dictionaries(st.sampled_from([*sorted(CONSOLE["models"][0]), "cost", "limit", "modalities"]), JSON))
 def test_any_feed(fields):
     """Whatever stands in a feed, it is read or left out, and can be merged with what is known."""
     for id, found in read_feed({"models": [{**fields, "idPlayground": "a/b"}]}).items():

@@ -253,7 +253,7 @@ async def test_a_list_that_fails(emulator: Emulator, client: Any) -> None:
 @pytest.mark.parametrize("method", ["list", "retrieve"])
 async def test_no_feed(emulator: Emulator, client: Any, feed: Any, method: str) -> None:
     """What is neither a switch nor a URL is refused before anything is sent."""
-    with pytest.raises(InvalidRequestError, match="feed is .*, expected True, False, or the URL of a feed"):
+    with pytest.raises(InvalidRequestError, match=r"feed is .*, expected True, False, or the URL of a feed"):
         await done(getattr(client.models, method)(*([MODEL] if method == "retrieve" else []), feed=feed))
     assert emulator.requests == []
 

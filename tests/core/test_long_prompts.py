@@ -22,8 +22,35 @@ ROUNDED = "meta-llama/Llama-3.3-70B-Instruct"  # "128k"
 LONG = "word " * 131_074
 
 PIECES = st.sampled_from(
-    ["word", "a", "I'm", " don't", "\n", "\r\n", "\t", " ", "    ", "/", "\n//", "{\n/", "<|eot_id|>", "12", "_", " _x"]
-    + ["<think>", "中文", "你好 世界", "e\u0301", "😀", "\u00a0", "\u3000", "\x1f", "def f():\n    return x", ' "k": 1', "ДА нет"]
+    [
+        "word",
+        "a",
+        "I'm",
+        " don't",
+        "\n",
+        "\r\n",
+        "\t",
+        " ",
+        "    ",
+        "/",
+        "\n//",
+        "{\n/",
+        "<|eot_id|>",
+        "12",
+        "_",
+        " _x",
+        "<think>",
+        "中文",
+        "你好 世界",
+        "é",
+        "😀",
+        "\xa0",
+        "\u3000",
+        "\x1f",
+        "def f():\n    return x",
+        ' "k": 1',
+        "ДА нет",
+    ]
 )
 TEXTS = st.lists(PIECES | st.text(max_size=4), max_size=40).map("".join)
 
@@ -124,8 +151,8 @@ def test_long_messages():
     error = refused(text=LONG)
 
     assert str(error) == (
-        f"The request can't fit: the messages have at least 131,073 tokens, and the window of {LLAMA} holds 131,072 for "
-        "prompt and answer together (table of 2026-10-07). Shorten or split the messages; where that is wrong, "
+        f"The request can't fit: the messages have at least 131,073 tokens, and the window of {LLAMA} holds 131,072 "
+        "for prompt and answer together (table of 2026-10-07). Shorten or split the messages; where that is wrong, "
         "check_context=False sends it as it is."
     )
     (problem,) = error.errors
