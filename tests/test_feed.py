@@ -156,7 +156,8 @@ def test_days():
 
 
 @pytest.mark.parametrize(
-    "value", [None, 7, "models", [], {}, {"models": []}, {"models": [{"id": "b"}, 5]}, {"models": 3}]
+    "value",
+    [None, 7, "models", [], {}, {"models": []}, {"models": [{"id": "b"}, 5]}, {"models": 3}, {"models": {"a/b": 3}}],
 )
 def test_no_feed(value):
     """What names no model is no feed."""

@@ -92,17 +92,18 @@ async def test_windows_of_other_servers(emulator: Emulator, client: Any, name: s
 
 async def test_the_service(emulator: Emulator, service: Any) -> None:
     """What lives and is not in the service's list comes at its end; what is retired and still in it is told apart."""
-    lists(emulator, "some/new-one", RETIRED, MODEL)
+    lists(emulator, "some/new-one", RETIRED, MODEL, "zai-org/GLM-4.5")
 
     models = await done(service().models.list())
 
-    assert [model.id for model in models][:3] == ["some/new-one", RETIRED, MODEL]
-    assert [model.id for model in models][3:] == [id for id in LIVING if id != MODEL]
-    assert [model.status for model in models][:4] == ["served", "retired", "served", "unlisted"]
+    assert [model.id for model in models][:4] == ["some/new-one", RETIRED, MODEL, "zai-org/GLM-4.5"]
+    assert [model.id for model in models][4:] == [id for id in LIVING if id != MODEL]
+    assert [model.status for model in models][:5] == ["served", "retired", "served", "retired", "unlisted"]
     assert [model.id for model in models.served] == ["some/new-one", MODEL]
     assert [model.sources for model in models][:4] == [("live",), ("live", "table"), ("live", "table"), ("table",)]
     assert str(models[1]).endswith("retired (now Qwen/Qwen3.8-27B)")
-    assert str(models[3]).endswith("not in the server's list")
+    assert str(models[3]) == "zai-org/GLM-4.5: retired"
+    assert str(models[4]).endswith("not in the server's list")
     assert models.meta is not None
 
 
