@@ -84,7 +84,7 @@ def _entry(model: ModelInfo) -> str:
 
 def _literal(value: object) -> str:
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
+        return repr(value) if '"' in value else json.dumps(value, ensure_ascii=False)
     if isinstance(value, tuple):
         items = [_literal(item) for item in cast("tuple[object, ...]", value)]
         return f"({', '.join(items)}{',' if len(items) == 1 else ''})"

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from .._checks import shown_url
+from .._config import warn
 from ..catalogue import TABLE_DATE, known
 from ..catalogue._feed import FEED_URL, Entry, merged, read_feed
 from ..catalogue._table import LIVING
-from ..exceptions import APIResponseValidationError
+from ..exceptions import APIError, APIResponseValidationError
 from ..types.model import Model, ModelList, with_info, with_models
 from .build import USER_AGENT
 from .call import Call
@@ -86,9 +87,10 @@ def read_entries(reply: Reply) -> dict[str, Entry]:
         raise APIResponseValidationError(f"the answer is no feed: {error}", status_code=reply.status) from None
 
 
-def no_feed(settings: Settings, error: Exception) -> None:
+def no_feed(error: APIError) -> None:
     """Warns that a list is without the feed."""
-    settings.notices.once(f"The list of models is without the feed: {error}")
+    error.hint = None  # it would tell what to do about key and project
+    warn(f"The list of models is without the feed: {error}")
 
 
 def described(settings: Settings, model: Model, entries: Mapping[str, Entry]) -> Model:

@@ -121,7 +121,7 @@ class Models:
             reply = self._transport.run(call.flow(), call.key, Clocks(call.request.timeouts), call.journal)
             return read_entries(reply)
         except APIError as error:
-            no_feed(self._settings, error)
+            no_feed(error)
             return None
 
 
@@ -220,5 +220,5 @@ class AsyncModels:
             reply = await self._transport.run(call.flow(), call.key, Clocks(call.request.timeouts), call.journal)
             return read_entries(reply)
         except APIError as error:
-            no_feed(self._settings, error)
+            no_feed(error)
             return None
