@@ -76,7 +76,7 @@ def test_all_is_well(examine, strict):
     assert found["TLS"].detail == "the base URL is http"
     assert found["clock"].detail == "the server sends no Date header"
     assert found["models"].detail == "the service takes the key and the project, and lists 23 models"
-    assert found["call"].detail == "only with --call: it costs at most $0.0000032 (openai/gpt-oss-20b)"
+    assert found["call"].detail == "only with --call: it costs at most $0.0000092 (openai/gpt-oss-20b)"
     assert [request.path for request in strict.requests if request.method != "HEAD"] == ["/v1/models"]
 
 
@@ -476,6 +476,7 @@ def test_cheapest(listed, model):
 def test_trial_cost():
     """What a call would cost is not guessed."""
     assert _service.trial_cost("my/own") == "an unknown price"
+    assert _service.trial_cost("gpt-oss-20b") == "at most $0.0000092"
 
 
 def test_models_finding_without_a_hint():

@@ -1,8 +1,22 @@
-"""Dollars, as people read them."""
+"""What calls may cost, and dollars as people read them."""
 
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from ..catalogue import ModelInfo
+
+TEMPLATE_TOKENS: Final = 300
+"""Tokens that a model's chat template may add to a prompt; gpt-oss adds some 70."""
+
+
+def info_of(model: str) -> ModelInfo | None:
+    """What the table knows of a model, called by its id or by its name without the provider."""
+    from ..catalogue import known, resolve_name
+
+    return known(resolve_name(model) or model)
 
 
 def dollars(amount: Decimal) -> str:

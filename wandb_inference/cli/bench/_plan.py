@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from ...catalogue import TABLE_DATE, known
-from .._money import dollars
+from ...catalogue import TABLE_DATE
+from .._money import TEMPLATE_TOKENS, dollars, info_of
 
 ASK_ABOVE: Final = Decimal("0.10")
 """Dollars above which a person is asked first."""
-_TEMPLATE: Final = 300
-"""Tokens that a model's chat template may add to a prompt; gpt-oss adds some 70."""
 
 
 class Rates(NamedTuple):
@@ -60,7 +58,7 @@ class Plan(NamedTuple):
         """
         if self.rates is None:
             return None
-        return self.rates.cost(len(self.prompt.encode()) + _TEMPLATE, self.max_tokens)
+        return self.rates.cost(len(self.prompt.encode()) + TEMPLATE_TOKENS, self.max_tokens)
 
     @property
     def bound(self) -> Decimal | None:
@@ -112,7 +110,7 @@ class Purse:
 
 def rates_of(model: str) -> Rates | None:
     """The table's prices of a model."""
-    info = known(model)
+    info = info_of(model)
     if info is None or info.input_price is None or info.output_price is None:
         return None
     return Rates(info.input_price, info.output_price)

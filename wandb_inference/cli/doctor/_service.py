@@ -18,7 +18,7 @@ from ...exceptions import (
     AuthenticationError,
     NotFoundError,
 )
-from .._money import dollars
+from .._money import TEMPLATE_TOKENS, dollars, info_of
 from ._finding import Finding
 
 if TYPE_CHECKING:
@@ -137,11 +137,10 @@ def cheapest(listed: list[str] | None) -> str:
 
 def trial_cost(model: str) -> str:
     """What a trial call costs at most, for people; by the table."""
-    info = known(model)
+    info = info_of(model)
     if info is None or info.input_price is None or info.output_price is None:
         return "an unknown price"
-    # 100 tokens are more than the templates of all models make of one word.
-    return f"at most {dollars((info.input_price * 100 + info.output_price) / 1_000_000)}"
+    return f"at most {dollars((info.input_price * TEMPLATE_TOKENS + info.output_price) / 1_000_000)}"
 
 
 def try_call(client: Client, model: str, patience: Patience, now: Callable[[], float]) -> Finding:
