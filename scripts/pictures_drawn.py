@@ -29,6 +29,15 @@ PROJECT = "my-team/inference"
 _YELLOW = ".yellow { fill: #7d4e00; }\n@media (prefers-color-scheme: dark) { .yellow { fill: #d29922; } }\n"
 _PORT = re.compile(r"127\.0\.0\.1:\d+")
 _PASSING = re.compile(r"\d+\.\d+\.\d+|\d{4}-\d\d-\d\d")
+RUN = """
+import datetime, sys
+from wandb_inference.catalogue import TABLE_DATE
+from wandb_inference.cli import main
+from wandb_inference.cli.doctor import _examine
+_examine.today = lambda: datetime.date.fromisoformat(TABLE_DATE)
+sys.exit(main(sys.argv[1:]))
+"""
+"""The command line on the day of the package's table, which gets old and is told so."""
 
 
 class Shot(NamedTuple):
@@ -70,7 +79,7 @@ def shown(shot: Shot, emulator: Emulator) -> str:
             "WANDB_PROJECT": PROJECT,
             **shot.environment,
         }
-        command = [sys.executable, "-m", "wandb_inference", *shot.arguments]
+        command = [sys.executable, "-c", RUN, *shot.arguments]
         with subprocess.Popen(command, cwd=home, env=environment, stdin=subprocess.DEVNULL, stdout=slave, stderr=slave):
             os.close(slave)
             output = b"".join(iter(lambda: _piece(screen.read), b"")).decode()

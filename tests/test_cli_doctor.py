@@ -12,7 +12,7 @@ from raw_server import RawServer, answering, whole
 
 from wandb_inference.catalogue import TABLE_DATE
 from wandb_inference.cli import main
-from wandb_inference.cli.doctor import _service, _settings
+from wandb_inference.cli.doctor import _examine, _service, _settings
 from wandb_inference.cli.doctor._finding import Finding, as_data, conclusion, failed
 from wandb_inference.cli.doctor._patience import Patience
 from wandb_inference.cli.doctor._proxies import judge_proxies
@@ -35,6 +35,12 @@ def examine(capsys):
         return code, {entry["check"]: Finding(**entry) for entry in data["checks"]}
 
     return examine
+
+
+@pytest.fixture(autouse=True)
+def _on_the_day_of_the_table(monkeypatch):
+    """The table is not yet old."""
+    monkeypatch.setattr(_examine, "today", lambda: datetime.date.fromisoformat(TABLE_DATE))
 
 
 @pytest.fixture
@@ -437,6 +443,12 @@ def test_a_proxy_that_cannot_be(examine, configured, monkeypatch):
     assert found["proxies"].status == "fail"
     assert found["models"].detail == "the proxy can't be used"
     assert "DNS" not in found
+
+
+def test_today(monkeypatch):
+    """The age is counted to this machine's day."""
+    monkeypatch.undo()
+    assert abs((_examine.today() - datetime.datetime.now().date()).days) <= 1
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def test_commands_page(block, tmp_path):
             "WANDB_PROJECT": pictures_drawn.PROJECT,
         }
         program = tmp_path / "wandb-inference"
-        program.write_text(f'#!/bin/sh\nexec {sys.executable} -m wandb_inference "$@"\n')
+        program.write_text(f"#!{sys.executable}\n{pictures_drawn.RUN}")
         program.chmod(0o755)
         done = subprocess.run(
             typed.removeprefix("$ "),

@@ -56,7 +56,7 @@ def examine(connection: _options.Connection, call: str | None) -> Iterator[Findi
                 listed = asked.first
             else:
                 blocked = "the service does not take this key, project and base URL"
-    yield _service.judge_table(date.today(), listed, is_service(settings.url))
+    yield _service.judge_table(today(), listed, is_service(settings.url))
 
     model = call or _service.cheapest(listed)
     if call is None:
@@ -66,6 +66,11 @@ def examine(connection: _options.Connection, call: str | None) -> Iterator[Findi
     else:
         with _client(settings) as client:
             yield _service.try_call(client, model, patience, time.monotonic)
+
+
+def today() -> date:
+    """The day by this machine's clock."""
+    return date.today()
 
 
 def _client(settings: Settings) -> Client:
