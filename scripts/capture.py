@@ -29,7 +29,7 @@ _CLASSES = {"1": "bold", "2": "dim", "31": "red", "32": "green", "33": "yellow"}
 _STYLED = re.compile(r"\x1b\[([\d;]+)m(.*?)\x1b\[0m")
 _PASSING = re.compile(r"127\.0\.0\.1:\d+|\d+\.\d s\b")
 
-STYLE = """
+_STYLE = """
 text { font: 14px ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace; fill: #24292f; }
 .window { fill: #ffffff; stroke: #d0d7de; }
 .button { fill: #d0d7de; }
@@ -64,7 +64,7 @@ def demo_output() -> str:
 TITLE = "What scripts/demo prints: an answer, a stream, ten prompts at once, an error"
 
 
-def draw(output: str, command: str = "scripts/demo", title: str = TITLE, style: str = STYLE) -> str:
+def draw(output: str, command: str = "scripts/demo", title: str = TITLE, style: str = _STYLE) -> str:
     """A picture of a terminal that shows the output.
 
     Args:

@@ -16,10 +16,12 @@ import sys
 import tempfile
 import termios
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from importlib.util import find_spec
 from typing import NamedTuple
 
-from capture import COLUMNS, ROOT, STYLE, draw
+import capture
+from capture import COLUMNS, ROOT, draw
 
 from wandb_inference.testing import Emulator
 
@@ -100,18 +102,7 @@ def picture(name: str) -> str:
     shot = SHOTS[name]
     with Emulator(api_key=KEY, project=PROJECT) as emulator:
         typed = " ".join(["wandb-inference", *shot.arguments])
-        return draw(shown(shot, emulator), typed, shot.title, STYLE + _YELLOW)
-
-
-def chat() -> str:
-    """The picture of a chat: a drawing, or what a terminal got."""
-    from pictures_chat import chat as chatted  # type: ignore[import-not-found,unused-ignore]
-
-    with Emulator(api_key=KEY, project=PROJECT) as emulator:
-        got = str(chatted(emulator.base_url))
-    if got.startswith("<svg"):
-        return got
-    return draw(got, "", "wandb-inference chat: a conversation in the terminal", STYLE + _YELLOW)
+        return draw(shown(shot, emulator), typed, shot.title, capture._STYLE + _YELLOW)
 
 
 def lasting(drawn: str) -> str:
@@ -134,7 +125,7 @@ def save(name: str, drawn: str) -> None:
 def main() -> None:
     """Draws all of them."""
     if find_spec("pictures_chat") is not None:
-        save("chat", chat())
+        import_module("pictures_chat").main([])
     for name in SHOTS:
         save(name, picture(name))
 
