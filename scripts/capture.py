@@ -24,9 +24,9 @@ LINE = 19
 MARGIN = 20
 BAR = 34
 
-# The ANSI styles of terminal.py, as classes of the picture.
-_CLASSES = {"1": "bold", "2": "dim", "31": "red", "32": "green"}
-_STYLED = re.compile(r"\x1b\[(\d+)m(.*?)\x1b\[0m")
+# The ANSI styles of printing.py, as classes of the picture.
+_CLASSES = {"1": "bold", "2": "dim", "31": "red", "32": "green", "33": "yellow"}
+_STYLED = re.compile(r"\x1b\[([\d;]+)m(.*?)\x1b\[0m")
 _PASSING = re.compile(r"127\.0\.0\.1:\d+|\d+\.\d s\b")
 
 _STYLE = """
@@ -61,9 +61,19 @@ def demo_output() -> str:
     return done.stdout.decode()
 
 
-def draw(output: str) -> str:
-    """A picture of a terminal that shows the output."""
-    lines = ["$ scripts/demo", *output.rstrip("\n").split("\n")]
+TITLE = "What scripts/demo prints: an answer, a stream, ten prompts at once, an error"
+
+
+def draw(output: str, command: str = "scripts/demo", title: str = TITLE, style: str = _STYLE) -> str:
+    """A picture of a terminal that shows the output.
+
+    Args:
+        output: With its colours, as ANSI styles.
+        command: What was typed; empty where the output shows it.
+        title: For those who can't see the picture.
+        style: For the classes of `_CLASSES`.
+    """
+    lines = [*([f"$ {command}"] if command else []), *output.rstrip("\n").split("\n")]
     width = round(2 * MARGIN + COLUMNS * CHARACTER)
     height = BAR + LINE * len(lines) + MARGIN
     texts = [
@@ -76,8 +86,8 @@ def draw(output: str) -> str:
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
             f'viewBox="0 0 {width} {height}" role="img" aria-labelledby="title">',
-            '<title id="title">What scripts/demo prints: an answer, a stream, ten prompts at once, an error</title>',
-            f"<style>{_STYLE}</style>",
+            f'<title id="title">{escape(title)}</title>',
+            f"<style>{style}</style>",
             f'<rect class="window" x="0.5" y="0.5" width="{width - 1}" height="{height - 1}" rx="8"/>',
             *buttons,
             *texts,
@@ -88,7 +98,8 @@ def draw(output: str) -> str:
 
 def _spans(line: str) -> str:
     def span(match: re.Match[str]) -> str:
-        return f'<tspan class="{_CLASSES[match[1]]}">{match[2]}</tspan>'
+        classes = [_CLASSES[code] for code in match[1].split(";")]
+        return f'<tspan class="{" ".join(classes)}">{match[2]}</tspan>'
 
     return _STYLED.sub(span, escape(line))
 

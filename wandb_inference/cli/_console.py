@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
-from typing import TYPE_CHECKING
+import textwrap
+from typing import IO, TYPE_CHECKING
+
+from ._printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+def is_terminal(stream: IO[str] | None) -> bool:
+    """Whether somebody looks at it; `None` stands for a stream that was closed before we started."""
+    return stream is not None and stream.isatty()
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -16,9 +25,30 @@ def console(*, stderr: bool = False) -> Console:
     """
     from rich.console import Console  # 50 ms, which `emulator` and `--help` do without
 
-    return Console(stderr=stderr, highlight=False, soft_wrap=not (sys.stderr if stderr else sys.stdout).isatty())
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=not is_terminal(stream))
 
 
 def complain(message: str) -> None:
     """Says on the standard error what went wrong."""
-    print(f"wandb-inference: {message}", file=sys.stderr)
+    print(_folded(f"wandb-inference: {printable(message)}"), file=sys.stderr)
+
+
+def note(message: str) -> None:
+    """Says on the standard error what one should know, out of the way of the output."""
+    print(_folded(printable(message)), file=sys.stderr)
+
+
+def one_line(text: str) -> str:
+    """Text of others on one line, and safe for a terminal."""
+    return " ".join(printable(text).split())
+
+
+def _folded(text: str) -> str:
+    """The text as wide as the terminal, where there is one; words stay whole."""
+    if not is_terminal(sys.stderr):
+        return text
+    width = max(shutil.get_terminal_size().columns, 20)
+    return "\n".join(
+        textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False) for line in text.splitlines()
+    )

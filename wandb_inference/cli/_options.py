@@ -33,6 +33,15 @@ def connection(function: F) -> F:
 
 def model(*, required: bool = False, default: str | None = None) -> Callable[[F], F]:
     """Adds `-m`, `--model`."""
-    return click.option(
-        "-m", "--model", metavar="ID", required=required, default=default, show_default=True, help="Model to ask"
-    )
+    # A default of `None` would be one, to click, and nothing would be missing.
+    given: dict[str, Any] = {"required": required} if default is None else {"default": default, "show_default": True}
+    return click.option("-m", "--model", metavar="ID", help="Model to ask", shell_complete=model_ids, **given)
+
+
+def model_ids(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """The living ids that begin so, whatever their case, or whose name without the provider does; from the table."""
+    from ..catalogue import MODELS
+
+    begun = incomplete.lower()
+    living = sorted((model.id for model in MODELS.values() if model.lifecycle != "retired"), key=str.lower)
+    return [id for id in living if id.lower().startswith(begun) or id.lower().rpartition("/")[2].startswith(begun)]

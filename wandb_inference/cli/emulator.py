@@ -28,7 +28,14 @@ class Options(NamedTuple):
     log_requests: bool
 
 
-@click.command("emulator", short_help="Run a W&B Inference on this machine.")
+EXAMPLES = """\b
+Examples:
+  wandb-inference emulator
+  wandb-inference emulator --port 0 --tokens-per-second 40 --log-requests
+"""
+
+
+@click.command("emulator", short_help="Run a W&B Inference on this machine.", epilog=EXAMPLES)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on")
 @click.option("--port", default=8000, show_default=True, help="Port to listen on; 0 for a free one")
 @click.option("--api-key", metavar="KEY", help="The only key to accept  [default: any]")
@@ -46,13 +53,7 @@ class Options(NamedTuple):
 @click.option("--concurrency-limit", type=int, metavar="N", help="Answer 429 beyond N requests in flight")
 @click.option("--log-requests", is_flag=True, help="Print a line for each request")
 def command(**options: Any) -> int:
-    r"""Run a W&B Inference on this machine, for any client in any language. Needs no key and no network.
-
-    \b
-    Examples:
-      wandb-inference emulator
-      wandb-inference emulator --port 0 --tokens-per-second 40 --log-requests
-    """
+    """Run a W&B Inference on this machine, for any client in any language. Needs no key and no network."""
     return run(Options(**options))
 
 
