@@ -14,6 +14,7 @@ from ..exceptions import APIError, ConfigurationError, InvalidRequestError
 from ._console import complain
 
 COMMANDS = {
+    "chat": "Talk to a model, or ask it one thing.",
     "emulator": "Run a W&B Inference on this machine.",
 }
 """The commands, in the order of the help. Each is a module of this package with a click command named `command`."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from ._printable import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -21,4 +23,4 @@ def console(*, stderr: bool = False) -> Console:
 
 def complain(message: str) -> None:
     """Says on the standard error what went wrong."""
-    print(f"wandb-inference: {message}", file=sys.stderr)
+    print(f"wandb-inference: {printable(message)}", file=sys.stderr)
