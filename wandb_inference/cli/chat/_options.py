@@ -52,7 +52,7 @@ def problem(options: Options, terminal: Terminal) -> str | None:
         if not terminal.stdout:
             return "A conversation needs a terminal to be shown on: give a prompt, to have one answer"
         return None
-    if options.tools and options.schema:
+    if options.tools and options.schema is not None:
         return "--tools and --schema don't go together: ask with the tools first, and --continue with --schema"
     if options.tools and not options.yes and not terminal.stdin:
         return "--tools asks before each call, and there is no terminal to ask on: allow all by --yes"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from ..._core.build import CHAT_PARAMS, OPTIONS, unexpected_keyword
@@ -61,9 +62,10 @@ def _read(name: str, text: str) -> object:
         return _checked(name, value)
     except InvalidRequestError:
         # `-o user 12` is text all the same.
-        if not isinstance(value, (bool, int, float)):
-            raise
-        return _checked(name, text)
+        if isinstance(value, (bool, int, float)):
+            with suppress(InvalidRequestError):
+                return _checked(name, text)
+        raise
 
 
 def _checked(name: str, value: object) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -11,6 +12,7 @@ from ...catalogue import known, resolve_name, suggest
 from ...exceptions import APIError
 from .._printable import printable
 from ._commands import command_named, help_text, last_question, set_system, system_of, unknown_command
+from ._echo import unechoed
 from ._status import Answer, Totals, cost_line, notice
 from ._tools import Approval, described, load_tools, step_line
 from ._turns import Turns
@@ -129,7 +131,8 @@ class Session:
         messages = self._turns.conversation.messages
         before = messages[-1:]
         try:
-            self._turns.ask(content)
+            with unechoed(sys.stdin):
+                self._turns.ask(content)
         finally:
             # A question that failed can be asked again, with its pictures.
             if not _same(messages[-1:], before):
@@ -160,7 +163,7 @@ class Session:
     def _say(self, text: str, *, dim: bool = False, error: bool = False) -> None:
         from rich.text import Text
 
-        self._console.print(Text(printable(text), "red" if error else "dim" if dim else ""), soft_wrap=True)
+        self._console.print(Text(printable(text), "red" if error else "dim" if dim else ""))
 
     def _model(self, id: str) -> None:
         conversation = self._turns.conversation
@@ -198,7 +201,8 @@ class Session:
         del messages[place:]
         left = messages[-1:]
         try:
-            self._turns.ask([before[place]])
+            with unechoed(sys.stdin):
+                self._turns.ask([before[place]])
         finally:
             # The answer that was there is paid for: it stays where no other came.
             if _same(messages[-1:], left):

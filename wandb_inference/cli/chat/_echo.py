@@ -1,0 +1,31 @@
+"""A terminal that does not show what is typed while an answer is written into it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import TextIO
+
+
+@contextmanager
+def unechoed(stream: TextIO) -> Generator[None, None, None]:
+    """Keys typed meanwhile wait for the next prompt, unseen; Ctrl-C stays the signal that it is.
+
+    Args:
+        stream: What is typed on; where it is no terminal, or on Windows, nothing changes.
+    """
+    if not stream.isatty() or find_spec("termios") is None:
+        yield
+        return
+    import termios
+
+    place = stream.fileno()
+    before = termios.tcgetattr(place)
+    silent = [*before]
+    silent[3] &= ~termios.ECHO
+    termios.tcsetattr(place, termios.TCSADRAIN, silent)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(place, termios.TCSADRAIN, before)
