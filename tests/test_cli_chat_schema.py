@@ -111,7 +111,7 @@ def test_no_object():
         ({"not": {"type": "null"}}, None, "which is excluded"),
         ({"not": {"type": "null"}}, 1, None),
         ({"$ref": "#/$defs/a~1b"}, 1, "expected string"),
-        ({"type": "string"}, list(range(99)), "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 1..."),
+        ({"type": "string"}, list(range(99)), "..., expected string"),
         (True, 1, None),
     ],
 )

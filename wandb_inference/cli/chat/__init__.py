@@ -79,7 +79,7 @@ def command(**given: Any) -> int:
     cast("io.TextIOWrapper", sys.stdout).reconfigure(errors="replace")
     try:
         with _plain_warnings():
-            return _chat(_options(given), terminal)
+            return _chat(_read(given), terminal)
     except APIError as error:
         if not given["as_json"]:
             raise
@@ -89,7 +89,7 @@ def command(**given: Any) -> int:
         return 2 if isinstance(error, (ConfigurationError, InvalidRequestError)) else 1
 
 
-def _options(given: dict[str, Any]) -> Options:
+def _read(given: dict[str, Any]) -> Options:
     from ._parameters import read_parameters
 
     named = {name: given[name] for name in ("max_tokens", "temperature", "thinking")}
@@ -101,7 +101,7 @@ def _options(given: dict[str, Any]) -> Options:
         files=given["files"],
         tools=given["tools"],
         yes=given["yes"],
-        schema=None if given["schema"] is None else _schema(given["schema"]),
+        schema=None if given["schema"] is None else _read_schema(given["schema"]),
         json=given["as_json"],
         stream=not given["no_stream"],
         raw=given["raw"],
@@ -112,7 +112,7 @@ def _options(given: dict[str, Any]) -> Options:
     )
 
 
-def _schema(text: str) -> dict[str, object]:
+def _read_schema(text: str) -> dict[str, object]:
     from ._conforming import SchemaError
     from ._schema import read_schema
 
@@ -147,7 +147,7 @@ def _chat(options: Options, terminal: Terminal) -> int:
 
             answer(options, terminal, conversation, content, last)
             return 0
-        return _session(client, conversation, options, directory)
+        return _talk(client, conversation, options, directory)
 
 
 def _conversation(client: Client, options: Options, last: Path | None) -> Conversation:
@@ -167,7 +167,7 @@ def _conversation(client: Client, options: Options, last: Path | None) -> Conver
     return client.chat.conversation(model=model, system=options.system, **options.params)
 
 
-def _session(client: Client, conversation: Conversation, options: Options, directory: Path | None) -> int:
+def _talk(client: Client, conversation: Conversation, options: Options, directory: Path | None) -> int:
     from ...catalogue import MODELS
     from ._commands import COMMANDS
     from ._display import TerminalDisplay
@@ -206,5 +206,6 @@ def _plain_warnings() -> Generator[None, None, None]:
         complain(str(message))
 
     with warnings.catch_warnings():
+        warnings.simplefilter("default", UserWarning)
         warnings.showwarning = show
         yield

@@ -11,7 +11,7 @@ from ...types.messages import field
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "model": ("[ID]", "say or change who answers"),
     "system": ("[TEXT]", "say or change the instructions; - takes them away"),
-    "image": ("PATH|URL", "add a picture to what you say next"),
+    "image": ("PATH|URL", "add a picture to what you say next; - takes all away"),
     "tools": ("[FILE.py]", "list the tools, or load the functions of a file"),
     "retry": ("", "ask the last question again"),
     "undo": ("", "take back the last question and its answer"),

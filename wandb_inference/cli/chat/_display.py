@@ -163,9 +163,14 @@ class TerminalDisplay:
 
         # A link is shown with where it leads: hidden behind a text, it could lead elsewhere.
         document = Markdown(text, code_theme="ansi_dark", hyperlinks=False, style="dim" if dim else "none")
-        lines = [
-            [segment if segment.control else Segment(printable(segment.text), segment.style) for segment in line]
-            for line in self._console.render_lines(document, pad=False)
-        ]
-        full = [number for number, line in enumerate(lines) if "".join(segment.text for segment in line).strip()]
+        lines: Lines = []
+        for line in self._console.render_lines(document, pad=False):
+            safe = [Segment(printable(segment.text), segment.style) for segment in line]
+            # Rich fills lines up to the margin: who copies them wants the words.
+            while safe and not safe[-1].text.rstrip():
+                del safe[-1]
+            if safe:
+                safe[-1] = Segment(safe[-1].text.rstrip(), safe[-1].style)
+            lines.append(safe)
+        full = [number for number, line in enumerate(lines) if line]
         return lines[full[0] : full[-1] + 1] if full else []

@@ -123,7 +123,7 @@ def _write(options: Options, terminal: Terminal, conversation: Conversation) -> 
                 rounds=[completion],
                 hint=None if options.json else f"It was: {completion.text}",
             )
-    shown = completion.model_dump(mode="json", exclude_unset=True) if options.json else value
+    shown = completion.model_dump(mode="json") if options.json else value
     text = json.dumps(shown, ensure_ascii=False, indent=2 if terminal.stdout else None)
     sys.stdout.write((printable(text) if terminal.stdout else text) + "\n")
     sys.stdout.flush()

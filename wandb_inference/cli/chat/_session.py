@@ -159,6 +159,8 @@ class Session:
         self._say(str(error), error=True)
         if isinstance(error, APIError) and error.text:
             self._say("What had come stays in the conversation.", dim=True)
+        if self._pictures:
+            self._say("Your pictures wait for the next question; /image - takes them away.", dim=True)
 
     def _say(self, text: str, *, dim: bool = False, error: bool = False) -> None:
         from rich.text import Text
@@ -182,6 +184,9 @@ class Session:
     def _image(self, path: str) -> None:
         if not path:
             self._say("Give a path or a URL: /image cat.png", error=True)
+            return
+        if path == "-":
+            self._pictures = []
             return
         path = path.strip("'\"")
         self._pictures.append(image(path if "://" in path else Path(path).expanduser()))
