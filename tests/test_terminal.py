@@ -7,7 +7,7 @@ import sys
 import pytest
 from terminal import Terminal, styled
 
-ECHO = "print('\\x1b[1mready\\x1b[0m', flush=True); print('got', input()); raise SystemExit(3)"
+ECHO = "print('\\x1b[1mready\\x1b[0m\\n', end='', flush=True); print('got', input()); raise SystemExit(3)"
 
 
 def test_a_conversation_with_a_command():
@@ -49,6 +49,7 @@ def test_the_environment_the_size_and_what_has_scrolled_away():
 def test_what_does_not_come():
     """Waiting ends with what was seen instead, at its time or with the command."""
     with Terminal.spawn([sys.executable, "-c", "print('other', flush=True); input()"]) as terminal:
+        terminal.wait_for("other")
         with pytest.raises(AssertionError, match=r"within 0.2 s:\s+other"):
             terminal.wait_for("this", timeout=0.2)
         terminal.send("\r")

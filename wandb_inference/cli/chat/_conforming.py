@@ -172,8 +172,12 @@ def _target(reference: object, root: Schema) -> object:
         return None
     for step in filter(None, reference[1:].split("/")):
         name = step.replace("~1", "/").replace("~0", "~")
-        found = cast("dict[str, object]", found).get(name) if isinstance(found, dict) else None
+        found = _dict(found).get(name)
     return found
+
+
+def _dict(value: object) -> dict[str, object]:
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
 
 
 def _listed(value: object) -> list[object]:

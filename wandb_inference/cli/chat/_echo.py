@@ -1,4 +1,4 @@
-"""A terminal that does not show what is typed while an answer is written into it."""
+"""A terminal that shows what is typed at the prompt alone, and not in the middle of an answer."""
 
 from __future__ import annotations
 

@@ -94,6 +94,10 @@ class Session:
 
     def run(self) -> int:
         """Goes on until the user leaves; the exit code."""
+        with unechoed(sys.stdin):
+            return self._run()
+
+    def _run(self) -> int:
         self._say(f"{self._turns.conversation.model} · /help lists the commands, Ctrl-D leaves", dim=True)
         while True:
             try:
@@ -131,8 +135,7 @@ class Session:
         messages = self._turns.conversation.messages
         before = messages[-1:]
         try:
-            with unechoed(sys.stdin):
-                self._turns.ask(content)
+            self._turns.ask(content)
         finally:
             # A question that failed can be asked again, with its pictures.
             if not _same(messages[-1:], before):
@@ -206,8 +209,7 @@ class Session:
         del messages[place:]
         left = messages[-1:]
         try:
-            with unechoed(sys.stdin):
-                self._turns.ask([before[place]])
+            self._turns.ask([before[place]])
         finally:
             # The answer that was there is paid for: it stays where no other came.
             if _same(messages[-1:], left):
