@@ -22,8 +22,10 @@ def unechoed(stream: TextIO) -> Generator[None, None, None]:
 
     place = stream.fileno()
     before = termios.tcgetattr(place)
-    silent = [*before]
-    silent[3] &= ~termios.ECHO
+    silent = termios.tcgetattr(place)
+    # Key by key, not line by line: else Ctrl-D and what was not yet ended by Enter would be lost to the next prompt.
+    silent[3] &= ~(termios.ECHO | termios.ICANON)
+    silent[6][termios.VMIN], silent[6][termios.VTIME] = 1, 0
     termios.tcsetattr(place, termios.TCSADRAIN, silent)
     try:
         yield

@@ -101,19 +101,24 @@ class Session:
         self._say(f"{self._turns.conversation.model} · /help lists the commands, Ctrl-D leaves", dim=True)
         while True:
             try:
-                text = self._reader.read(len(self._pictures))
-            except EOFError:
-                return 0
-            except KeyboardInterrupt:
-                self._say("Ctrl-D or /exit leaves.", dim=True)
-                continue
-            try:
-                if text.strip() and not self._do(text):
+                if not self._step():
                     return 0
             except KeyboardInterrupt:
-                continue
-            except (APIError, OSError) as error:
-                self._failed(error)
+                self._say("Ctrl-D or /exit leaves.", dim=True)
+
+    def _step(self) -> bool:
+        """Whether the session goes on after the next line."""
+        try:
+            text = self._reader.read(len(self._pictures))
+        except EOFError:
+            return False
+        try:
+            return not text.strip() or self._do(text)
+        except KeyboardInterrupt:
+            return True
+        except (APIError, OSError) as error:
+            self._failed(error)
+            return True
 
     def _do(self, text: str) -> bool:
         """Whether the session goes on after what was typed."""
