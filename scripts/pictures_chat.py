@@ -20,8 +20,8 @@ import pyte
 ROOT = Path(__file__).resolve().parent.parent
 PICTURE = ROOT / "docs" / "chat.svg"
 COLUMNS, ROWS = 78, 34
-PASSING = re.compile(r"\d+ tokens/s|after \d+\.\d\d s|(?<=four, five)[^<]*")
-"""What differs from run to run."""
+PASSING = re.compile(r"\d+ \+ \d+ [^<]*|after \d+\.\d\d s|(?<=four, five)[^<]*")
+"""What differs from run to run, and what it costs."""
 
 _QUESTION = "How do I count words in Python?"
 _ANSWER = """\
@@ -136,8 +136,8 @@ def _terminal() -> Any:
     return module.Terminal
 
 
-def main() -> None:
-    """Writes the picture, if it shows something new."""
+def main(arguments: list[str]) -> int:
+    """Writes the picture, if it shows something new; with `--check`, 1 if it does."""
     from wandb_inference.testing import Emulator
 
     with Emulator() as emulator:
@@ -146,10 +146,14 @@ def main() -> None:
     before = PICTURE.read_text("utf-8") if PICTURE.exists() else ""
     if PASSING.sub("", picture) == PASSING.sub("", before):
         print(f"{PICTURE}: nothing new")
-        return
+        return 0
+    if arguments == ["--check"]:
+        print(f"{PICTURE} shows something else than:\n{picture}")
+        return 1
     PICTURE.write_text(picture, "utf-8")
     print(f"{PICTURE}: drawn")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))
