@@ -310,6 +310,21 @@ def test_a_reader_that_leaves(emulator, monkeypatch):
     assert emulator.requests[0].outcome == "left"
 
 
+def test_a_disk_that_is_full(emulator, monkeypatch):
+    """It is told that the answer could not be written."""
+
+    class Full(Stream):
+        def write(self, text):
+            raise OSError(28, "No space left on device")
+
+    err = Stream()
+    monkeypatch.setattr(sys, "stdin", Stream())
+    monkeypatch.setattr(sys, "stdout", Full())
+    monkeypatch.setattr(sys, "stderr", err)
+    assert main(["chat", "Count."]) == 1
+    assert err.text == "wandb-inference: the answer can't be written: [Errno 28] No space left on device\n"
+
+
 def test_help(chat):
     """The help shows examples, and says which model is asked."""
     code, out, _ = chat("--help")

@@ -264,6 +264,14 @@ def test_pictures(talk, emulator, tmp_path):
     assert emulator.requests[2].body["messages"][-1]["content"] == "Plain."
 
 
+def test_a_conversation_that_grows_too_long(talk, emulator):
+    """What the model no longer gets is said."""
+    talk.conversation.window = 100
+    emulator.reply("A", times=None)
+    shown = talk.type("one " * 30, "two " * 30, "three " * 30)
+    assert "outgrown what the model can read: its oldest messages (2) are no longer sent." in shown
+
+
 def test_usage_help_and_mistakes(talk, emulator):
     """What the session has come to, the list of commands, and the nearest of one that does not exist."""
     emulator.reply("A")

@@ -87,6 +87,12 @@ def command(**given: Any) -> int:
 
         print(as_json(error), file=sys.stderr)
         return 2 if isinstance(error, (ConfigurationError, InvalidRequestError)) else 1
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        complain(f"the answer can't be written: {error}")
+        sys.stdout = None  # else Python would try once more when it ends
+        return 1
 
 
 def _read(given: dict[str, Any]) -> Options:
@@ -158,13 +164,13 @@ def _conversation(client: Client, options: Options, last: Path | None) -> Conver
             raise InvalidRequestError("There is no conversation to go on with", hint="Leave out --continue.")
         conversation = client.chat.load_conversation(last, **options.params)
         if options.system is not None:
-            set_system(conversation.messages, options.system)
+            set_system(conversation.messages, options.system or None)
         conversation.model = options.model or conversation.model
         return conversation
     own = urlsplit(client.base_url).hostname == DEFAULT_HOST
     listed = None if own else lambda: [model.id for model in client.models.list()]
     model = choose(options.model, os.environ.get(VARIABLE), listed)
-    return client.chat.conversation(model=model, system=options.system, **options.params)
+    return client.chat.conversation(model=model, system=options.system or None, **options.params)
 
 
 def _talk(client: Client, conversation: Conversation, options: Options, directory: Path | None) -> int:

@@ -137,11 +137,15 @@ class Session:
         return True
 
     def _ask(self, content: Any) -> None:
-        messages = self._turns.conversation.messages
-        before = messages[-1:]
+        conversation = self._turns.conversation
+        messages = conversation.messages
+        before, dropped = messages[-1:], len(conversation.dropped)
         try:
             self._turns.ask(content)
         finally:
+            if (gone := len(conversation.dropped) - dropped) > 0:
+                window = "The conversation has outgrown what the model can read"
+                self._say(f"{window}: its oldest messages ({gone}) are no longer sent.", dim=True)
             # A question that failed can be asked again, with its pictures.
             if not _same(messages[-1:], before):
                 self._pictures = []
