@@ -24,7 +24,7 @@ LINE = 19
 MARGIN = 20
 BAR = 34
 
-# The ANSI styles of terminal.py, as classes of the picture.
+# The ANSI styles of printing.py, as classes of the picture.
 _CLASSES = {"1": "bold", "2": "dim", "31": "red", "32": "green"}
 _STYLED = re.compile(r"\x1b\[(\d+)m(.*?)\x1b\[0m")
 _PASSING = re.compile(r"127\.0\.0\.1:\d+|\d+\.\d s\b")

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple, cast
 
-from terminal import Flowing, Progress, bold, dim, heading, one_line, paragraph, styled
+from printing import Flowing, Progress, bold, dim, heading, one_line, paragraph, styled
 
 from wandb_inference import APIError, AsyncClient, Client, ConfigurationError, __version__
 from wandb_inference.testing import Emulator

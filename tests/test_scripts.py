@@ -20,9 +20,9 @@ sys.path.append(str(Path(__file__).resolve().parent.parent))
 sys.path.append(str(Path(__file__).resolve().parent.parent / "scripts"))
 
 import capture
+import printing
 import run_tests
 import setup_venv
-import terminal
 import tour
 
 ROOT = setup_venv.ROOT
@@ -381,7 +381,7 @@ def test_the_demo_shows_what_stops_it(monkeypatch: pytest.MonkeyPatch, capsys: p
 def test_a_stream_is_wrapped_as_it_comes(capsys: pytest.CaptureFixture[str]) -> None:
     """Text in pieces breaks between words, within 80 columns, and keeps every word."""
     words = [f"word{number}" for number in range(60)]
-    flowing = terminal.Flowing()
+    flowing = printing.Flowing()
     for word in words:
         for piece in (word[:3], word[3:], " "):
             flowing.write(piece)
@@ -400,7 +400,7 @@ def test_progress_is_drawn_in_place_on_a_terminal(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(screen, "isatty", lambda: True)
     monkeypatch.setattr(sys, "stdout", screen)
 
-    progress = terminal.Progress(2)
+    progress = printing.Progress(2)
     progress.step("")
     progress.step(" in 1 s")
 
@@ -425,7 +425,7 @@ def test_color_is_for_terminals_that_want_it(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
 
-    assert (terminal.bold("x") != "x") is colored
+    assert (printing.bold("x") != "x") is colored
 
 
 def test_the_picture_keeps_styles_and_escapes_text() -> None:
