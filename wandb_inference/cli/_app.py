@@ -24,6 +24,7 @@ COMPLETE: Final = "_WANDB_INFERENCE_COMPLETE"
 """The variable by which the scripts of `completion` ask for completions."""
 
 COMMANDS = {
+    "chat": "Talk to a model, or ask it one thing.",
     "models": "Show the models, what they can do and cost.",
     "doctor": "Check key, project, network and service.",
     "bench": "Measure how fast a model answers.",
