@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import datetime
+from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wandb_inference import catalogue
-from wandb_inference.catalogue import MODELS, TABLE_DATE, known, resolve_name, successor_of, suggest
+from wandb_inference.catalogue import MODELS, SOURCES, TABLE_DATE, ModelInfo, known, resolve_name, successor_of, suggest
 
 LLAMA = "meta-llama/Llama-3.1-8B-Instruct"
 
@@ -22,11 +23,49 @@ def test_table(model):
     """Each entry is under its id, and successors are alive and only of retired models."""
     assert MODELS[model.id] is model
     assert model.id.count("/") == 1
-    assert (model.context is None) is (model.lifecycle == "retired")
+    assert model.context is not None or model.lifecycle == "retired"
+    assert model.sources
+    assert set(model.sources) <= set(SOURCES)
+    assert model.prices is not None or model.lifecycle == "retired"
+    for day in (model.deprecated_on, model.retired_on):
+        assert day is None or datetime.date.fromisoformat(day)
+    if model.retired_on is not None:
+        assert model.lifecycle in ("deprecated", "retired")
     assert (model.max_output or 1) <= (model.context or 1)
     if model.successor is not None:
         assert model.lifecycle == "retired"
         assert MODELS[model.successor].lifecycle == "general-availability"
+
+
+@pytest.mark.parametrize("model", [model for model in MODELS.values() if model.prices], ids=lambda model: model.id)
+def test_prices(model):
+    """Prices are dollars for a million tokens: exact, above nothing, and cached input is cheaper than other."""
+    assert isinstance(model.input_price, Decimal)
+    assert 0 < model.input_price <= model.output_price < 10
+    assert model.cached_price is None or 0 < model.cached_price < model.input_price
+
+
+def test_no_prices():
+    """Of a model whose price is not known, none is named, least of all 0."""
+    model = ModelInfo("a/b")
+
+    assert (model.input_price, model.output_price, model.cached_price) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("id", "paid", "made", "cached"),
+    [
+        (LLAMA, "0.22", "0.22", None),
+        ("deepseek-ai/DeepSeek-V4-Pro-0813", "1.31", "3.96", "0.044"),
+        ("Qwen/Qwen3.6-27B", "0.60", "3.60", "0.12"),
+    ],
+)
+def test_known_prices(id, paid, made, cached):
+    """Prices are those of the sources, also of a model that is retired: old calls have their cost."""
+    model = MODELS[id]
+
+    assert (model.input_price, model.output_price) == (Decimal(paid), Decimal(made))
+    assert model.cached_price == (None if cached is None else Decimal(cached))
 
 
 def test_names_are_unique():
@@ -94,6 +133,14 @@ def test_successors(model, successor):
 def test_suggestions(model, best):
     """The nearest id comes first, found by the whole id or by the name alone."""
     assert suggest(model)[0] == best
+
+
+def test_in_place_of_what_was_never_served():
+    """A name that is in use for the service, which never had it, leads to living models of its size."""
+    near = (LLAMA, "ibm-granite/granite-4.2-8b")
+
+    assert suggest("Mistral-7B-Instruct-v0.1") == suggest("mistralai/mistral-7b-instruct-v0.1") == near
+    assert all(MODELS[id].lifecycle == "general-availability" for id in near)
 
 
 def test_no_suggestion():

@@ -48,6 +48,9 @@ class Client(Configured):
         adaptive_concurrency: Whether chats wait in line for what the server can take: how many may be in flight is
             found out for each model and project, from the server's 429 answers and from how long calls take. Such a 429
             is then no error and no retry, as long as fewer can be tried. See `concurrency`.
+        check_model: Whether a model that the catalogue's table says is retired is an error before anything is sent, on
+            the service's own host; one that is deprecated is warned of, once.
+        check_context: Whether a chat that can't fit its model's window, by the table, is an error before it is sent.
         network: Certificates, proxy, HTTP/2, Unix socket and more, as a `Network`. The environment is read for it here.
         http_client: An `httpx.Client` of your own: its proxies, hooks and transports are used, and it is never closed
             here.
@@ -80,6 +83,8 @@ class Client(Configured):
         max_connections: int = 1000,
         default_headers: Mapping[str, str | None] | None = None,
         adaptive_concurrency: bool = False,
+        check_model: bool = True,
+        check_context: bool = True,
         network: Network | None = None,
         http_client: httpx.Client | None = None,
         before_send: Callable[[SendEvent], object] | None = None,
@@ -98,6 +103,8 @@ class Client(Configured):
             max_retries,
             default_headers,
             adaptive_concurrency,
+            check_model,
+            check_context,
         )
         hooks = {"before_send": before_send, "on_attempt": on_attempt, "on_done": on_done}
         self._settings = hooked(settings, hooks, blocking=True)
@@ -176,6 +183,9 @@ class AsyncClient(Configured):
             found out for each model and project, in each event loop by itself, from the server's 429 answers and from
             how long calls take. Such a 429 is then no error and no retry, as long as fewer can be tried. See
             `concurrency`.
+        check_model: Whether a model that the catalogue's table says is retired is an error before anything is sent, on
+            the service's own host; one that is deprecated is warned of, once.
+        check_context: Whether a chat that can't fit its model's window, by the table, is an error before it is sent.
         network: Certificates, proxy, HTTP/2, Unix socket and more, as a `Network`. The environment is read for it here.
         http_client: An `httpx.AsyncClient` of your own: its proxies, hooks and transports are used, and it is never
             closed here.
@@ -209,6 +219,8 @@ class AsyncClient(Configured):
         max_connections: int = 1000,
         default_headers: Mapping[str, str | None] | None = None,
         adaptive_concurrency: bool = False,
+        check_model: bool = True,
+        check_context: bool = True,
         network: Network | None = None,
         http_client: httpx.AsyncClient | None = None,
         before_send: Callable[[SendEvent], object] | None = None,
@@ -227,6 +239,8 @@ class AsyncClient(Configured):
             max_retries,
             default_headers,
             adaptive_concurrency,
+            check_model,
+            check_context,
         )
         hooks = {"before_send": before_send, "on_attempt": on_attempt, "on_done": on_done}
         self._settings = hooked(settings, hooks, blocking=False)

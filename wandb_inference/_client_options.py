@@ -41,6 +41,10 @@ class ClientOptions(TypedDict, total=False):
     """Headers to add to those the client sends."""
     adaptive_concurrency: bool | None
     """Whether chats wait in line for what the server can take; `None` keeps the present choice."""
+    check_model: bool | None
+    """Whether the service is not asked for models that it has no longer; `None` keeps the present choice."""
+    check_context: bool | None
+    """Whether chats that can't fit their model's window are refused; `None` keeps the present choice."""
     before_send: Callable[[SendEvent], object] | None
     """Called before each sending; `None` removes it."""
     on_attempt: Callable[[AttemptEvent], object] | None
@@ -110,6 +114,8 @@ class Configured:
             f"{type(self).__name__}({settings.config.summary}, timeout=({connect}, {read}), stall_timeout={stall}, "
             f"deadline={deadline}, max_retries={settings.policy.max_retries}"
             f"{', adaptive_concurrency=True' if settings.adaptive else ''}"
+            f"{'' if settings.check_model else ', check_model=False'}"
+            f"{'' if settings.check_context else ', check_context=False'}"
             f"{'' if network == DEFAULT else f', network={network}'})"
         )
 
@@ -154,6 +160,8 @@ def new_settings(
     max_retries: object = 2,
     default_headers: Mapping[str, str | None] | None = None,
     adaptive_concurrency: object = False,
+    check_model: object = True,
+    check_context: object = True,
 ) -> Settings:
     """What a client knows, from its arguments and from where the rest is looked up."""
     config = resolve(api_key=api_key, project=project, base_url=base_url)
@@ -166,6 +174,8 @@ def new_settings(
         max_retries=max_retries,
         headers=default_headers,
         adaptive=adaptive_concurrency,
+        check_model=check_model,
+        check_context=check_context,
     )
 
 

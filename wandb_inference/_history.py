@@ -192,6 +192,8 @@ class History(Generic[C]):
             messages = [*self._checked_messages(), *new]
             model = model_id(self._settings, self.model)
             limit = self._limit(model, merged)
+            if self._is_wider(model):
+                merged.setdefault("check_context", False)
             left_out = {} if limit is None else self._too_many(model, messages, merged, limit)
         except BaseException:
             self._lock.release()
@@ -215,6 +217,11 @@ class History(Generic[C]):
                 errors=[RequestProblem(name, room, f"less than {window}")],
             )
         return window - room
+
+    def _is_wider(self, model: str) -> bool:
+        """Whether the model takes more here than the table says, which then is no reason to refuse anything."""
+        info = known(model)
+        return info is not None and (self.window or 0) > (info.context or 0)
 
     def _end(self, turn: Turn, completion: ChatCompletion | None, cut: bool) -> None:
         try:

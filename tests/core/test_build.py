@@ -146,7 +146,7 @@ class TestModels:
             (LLAMA, LLAMA),
             ("wandb/Llama-3.1-8B-Instruct", LLAMA),
             ("llama-3.1-8b-instruct", LLAMA),
-            ("Qwen3.6-27B", "Qwen/Qwen3.6-27B"),
+            ("gpt-oss-20b", "openai/gpt-oss-20b"),
             ("nobody-knows", "nobody-knows"),
             ("wandb-artifact:///team/project/name:v1", "wandb-artifact:///team/project/name:v1"),
         ],

@@ -14,18 +14,20 @@ from .._version import __version__
 from ..catalogue import resolve_name
 from ..types.chat_params import ChatParams, RequestOptions
 from .call import Call, ChatCall
+from .fit import check_fit
 from .flow import Journal
 from .following import Chat, followers_of
 from .names import resolve_model
-from .options import merged_timeouts, retries
+from .options import CHECKS, merged_timeouts, retries
 from .retry import RetryPolicy
+from .served import check_served
 from .settings import Settings, checked_headers
 from .thinking import SWITCHES, history, switch_thinking
 from .validate import check_form, check_request, invalid, message_list, to_json
 from .wire import Context, Request
 
 OPTIONS = frozenset(RequestOptions.__annotations__)
-_BESIDE = OPTIONS | SWITCHES
+_BESIDE = OPTIONS | SWITCHES | CHECKS
 CHAT_PARAMS = tuple(ChatParams.__annotations__)
 
 USER_AGENT = f"wandb-inference-python/{__version__} Python/{platform.python_version()}"
@@ -136,6 +138,7 @@ def build_chat(
         TypeError: A keyword that does not exist.
         ConfigurationError: No key or no project.
         InvalidRequestError: A request that can't be sent as it is.
+        ModelNotFoundError: The service itself is asked for a model that it has no longer.
     """
     for name in params:
         if name not in CHAT_PARAMS:
@@ -152,6 +155,8 @@ def build_chat(
     if params.get("response_format") is not None:
         check_form(params["response_format"])
     id = model_id(settings, model)
+    if _wanted("check_model", settings.check_model, params):
+        check_served(id, settings)
     body: dict[str, Any] = {"model": id, "messages": message_list(messages)}
     if params.get("keep_reasoning") is not None:
         body["messages"] = history(body["messages"], params["keep_reasoning"])
@@ -179,6 +184,8 @@ def build_chat(
     asked = "include_usage" in options or "stream_options" in extra
     plain = None
     request, key = _request(settings, "POST", "/chat/completions", params, body, id, stream=stream)
+    if _wanted("check_context", settings.check_context, params):
+        check_fit(body, len(request.body or b""), id)
     if settings.adaptive:
         request = request._replace(adaptive=True)
     if stream and not asked:
@@ -192,6 +199,16 @@ def build_chat(
     answers = cast("object", body.get("n"))  # not checked where it comes from extra_body
     count = answers if isinstance(answers, int) else 1
     return ChatCall(request, journal, key, plain, settings.quirks, keep, count, bool(final_only))
+
+
+def _wanted(name: str, default: bool, params: Mapping[str, Any]) -> bool:
+    """Whether a check is to be made: what the call says, else the client."""
+    value = params.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, bool):
+        raise invalid(name, value, "True or False")
+    return value
 
 
 def _tools(given: object) -> object:

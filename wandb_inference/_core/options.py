@@ -12,6 +12,9 @@ from .wire import Timeouts
 if TYPE_CHECKING:
     from .settings import Settings
 
+CHECKS = frozenset({"check_context", "check_model"})
+"""Checks by the catalogue before anything is sent, which a client or a call can leave out."""
+
 _FOR_EVER = 1e9
 """Seconds, thirty years: a socket's clock overflows at ten times as many."""
 

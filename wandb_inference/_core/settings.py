@@ -37,6 +37,10 @@ class Settings:
     quirks: Quirks
     adaptive: bool = False
     """Whether chats wait for a place in their model's window."""
+    check_model: bool = True
+    """Whether the service is not asked for models that it has no longer."""
+    check_context: bool = True
+    """Whether chats that can't fit their model's window are refused."""
     hooks: Hooks | None = None
     notices: Notices = field(default_factory=Notices)
     conversation: str | None = None
@@ -80,6 +84,8 @@ def settings_of(
     max_retries: object,
     headers: Mapping[str, str | None] | None,
     adaptive: object = False,
+    check_model: object = True,
+    check_context: object = True,
 ) -> Settings:
     """The settings of a new client.
 
@@ -93,6 +99,8 @@ def settings_of(
         headers=_checked_defaults(headers),
         quirks=Quirks(),
         adaptive=switch("adaptive_concurrency", adaptive),
+        check_model=switch("check_model", check_model),
+        check_context=switch("check_context", check_context),
     )
 
 
@@ -109,6 +117,7 @@ def with_options(settings: Settings, options: Mapping[str, Any]) -> Settings:
     if options.get("max_retries") is not None:
         policy = policy._replace(max_retries=retries(options["max_retries"]))
     adaptive = options.get("adaptive_concurrency")
+    check_model, check_context = options.get("check_model"), options.get("check_context")
     return replace(
         settings,
         config=config,
@@ -117,4 +126,6 @@ def with_options(settings: Settings, options: Mapping[str, Any]) -> Settings:
         headers={**settings.headers, **_checked_defaults(options.get("default_headers"))},
         quirks=Quirks() if "base_url" in changed else settings.quirks,
         adaptive=settings.adaptive if adaptive is None else switch("adaptive_concurrency", adaptive),
+        check_model=settings.check_model if check_model is None else switch("check_model", check_model),
+        check_context=settings.check_context if check_context is None else switch("check_context", check_context),
     )

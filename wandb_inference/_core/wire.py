@@ -59,6 +59,8 @@ class Request(NamedTuple):
     stream: bool = False
     adaptive: bool = False
     """Whether it waits for a place in its model's window."""
+    bare: bool = False
+    """Whether nothing goes along that is not here: no key, cookie or project of an HTTP client of the caller's."""
 
     @property
     def address(self) -> str:

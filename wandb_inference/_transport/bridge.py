@@ -80,6 +80,25 @@ def arguments(request: Request, key: str | None, clocks: Clocks) -> dict[str, An
     }
 
 
+def prepared(http: Any, request: Request, given: dict[str, Any]) -> dict[str, Any]:
+    """What `send` takes: the request as httpx builds it, and how it goes.
+
+    Args:
+        http: The client.
+        request: What is to be sent.
+        given: What `build_request` takes.
+    """
+    built = http.build_request(**given)
+    how = {"request": built, "stream": True, "follow_redirects": False}
+    if request.bare:
+        # Headers, cookies, query and user of a client of the caller's are for another host.
+        for name in {*built.headers} - {*request.headers, "host", "connection"}:
+            del built.headers[name]
+        built.url = type(built.url)(request.url)
+        how["auth"] = None
+    return how
+
+
 def _least(*limits: float | None) -> float | None:
     return min((limit for limit in limits if limit is not None), default=None)
 
@@ -105,9 +124,7 @@ class HttpxExchange:
         self._clocks = clocks
         self._stream = request.stream
         try:
-            self._response = http.send(
-                http.build_request(**arguments(request, key, clocks)), stream=True, follow_redirects=False
-            )
+            self._response = http.send(**prepared(http, request, arguments(request, key, clocks)))
         except Exception as error:
             if http.is_closed:
                 raise closed(is_own) from None
@@ -155,7 +172,7 @@ class AsyncHttpxExchange:
         given = arguments(request, key, self._clocks)
         with anyio.move_on_after(Limit(self._clocks.deadline, "deadline").left()):
             try:
-                self._response = await http.send(http.build_request(**given), stream=True, follow_redirects=False)
+                self._response = await http.send(**prepared(http, request, given))
             except Exception as error:
                 if http.is_closed:
                     raise closed(is_own) from None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from ._lookup import known, resolve_name, successor_of, suggest
-from ._table import MODELS, TABLE_DATE, Lifecycle, ModelInfo, Reasoning
+from ._model_info import Lifecycle, ModelInfo, Reasoning
+from ._table import MODELS, SOURCES, TABLE_DATE
 
 __all__ = [
     "MODELS",
+    "SOURCES",
     "TABLE_DATE",
     "Lifecycle",
     "ModelInfo",

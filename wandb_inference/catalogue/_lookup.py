@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
-from ._table import MODELS, ModelInfo
+from ._model_info import ModelInfo
+from ._table import MODELS
 
 
 def known(model: str) -> ModelInfo | None:
@@ -26,15 +27,26 @@ def successor_of(model: str) -> str | None:
     return info.successor if info else None
 
 
+def never_served(name: str) -> bool:
+    """Whether this is a name without provider that is in use for the service, which never had the model."""
+    return name.lower() in _IN_PLACE_OF
+
+
 def suggest(model: str) -> tuple[str, ...]:
     """Up to three living ids near this one, best first."""
     wanted = model.lower()
+    if in_place := _IN_PLACE_OF.get(wanted.rpartition("/")[2]):
+        return in_place
     by_name = {id.lower().rpartition("/")[2]: id for id in _LIVING_IDS}
     by_id = {id.lower(): id for id in _LIVING_IDS}
     near = [by_id[match] for match in get_close_matches(wanted, by_id, n=3, cutoff=0.6)]
     near += [by_name[match] for match in get_close_matches(wanted.rpartition("/")[2], by_name, n=3, cutoff=0.6)]
     return tuple(dict.fromkeys(near))[:3]
 
+
+# LiteLLM's page on the service has this name. No table of the service's has it, nor any other of that maker; the living
+# ones of its size stand in.
+_IN_PLACE_OF = {"mistral-7b-instruct-v0.1": ("meta-llama/Llama-3.1-8B-Instruct", "ibm-granite/granite-4.2-8b")}
 
 _LIVING_IDS = [model.id for model in MODELS.values() if model.lifecycle != "retired"]
 _BY_LOWER_ID = {id.lower(): model for id, model in MODELS.items()}

@@ -104,10 +104,10 @@ class Parsing:
         deadline: float | None = None
         with rounds.followed():
             while True:
-                call = rounds.call()
-                clocks = Clocks(call.request.timeouts)
-                clocks.deadline = deadline = deadline or clocks.deadline
                 try:
+                    call = rounds.call()  # a repair can be too long to send
+                    clocks = Clocks(call.request.timeouts)
+                    clocks.deadline = deadline = deadline or clocks.deadline
                     answer = complete(self._transport, call, clocks)
                 except APIError as error:
                     raise rounds.broken(error)  # noqa: B904  its cause is set where there is one
@@ -196,10 +196,10 @@ class AsyncParsing:
         deadline: float | None = None
         with rounds.followed():
             while True:
-                call = rounds.call()
-                clocks = Clocks(call.request.timeouts)
-                clocks.deadline = deadline = deadline or clocks.deadline
                 try:
+                    call = rounds.call()  # a repair can be too long to send
+                    clocks = Clocks(call.request.timeouts)
+                    clocks.deadline = deadline = deadline or clocks.deadline
                     answer = await complete_async(self._transport, call, clocks)
                 except APIError as error:
                     raise rounds.broken(error)  # noqa: B904  its cause is set where there is one

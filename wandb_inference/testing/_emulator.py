@@ -12,7 +12,7 @@ from ._asgi import EmulatorApp
 from ._faults import Fault
 from ._replies import Answer, Reply, ReplyFields, When, is_chat
 from ._requests import RecordedRequest
-from ._service import Service
+from ._service import FEED, Service
 from ._settings import Settings
 from ._transport import EmulatorTransport
 
@@ -179,6 +179,11 @@ class Emulator:
         # A server that listens everywhere is reached by the loopback address.
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._server.host, self._server.host)
         return f"http://{f'[{host}]' if ':' in host else host}:{self._server.port}/v1"
+
+    @property
+    def feed_url(self) -> str:
+        """Where the public feed of models is, for `models.list(feed=emulator.feed_url)`. It wants no key."""
+        return self.base_url.removesuffix("/v1") + FEED
 
     def transport(self) -> EmulatorTransport:
         """A transport for `httpx.Client` and `httpx.AsyncClient` that ends here, whatever the URL."""

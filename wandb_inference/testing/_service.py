@@ -8,7 +8,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from typing import Literal
 
-from . import _chat, _checks, _errors, _render, _tokens
+from . import _chat, _checks, _errors, _feed, _render, _tokens
 from ._completion import Choice, Completion
 from ._faults import Fault
 from ._json import as_dict, as_int, as_list, as_str
@@ -25,6 +25,7 @@ _FIRST_CREATED = 1_767_225_600
 
 CHAT = "/v1/chat/completions"
 MODELS = "/v1/models"
+FEED = "/inference/catalog/models"
 
 
 class Exchange:
@@ -92,9 +93,10 @@ class Service:
 
     def _answer(self, request: RecordedRequest, running: int) -> Plan:
         settings = self.settings
-        refusal = _checks.edge(request.headers, settings, needs_project=request.path == CHAT)
-        if refusal is not None:
-            return refusal
+        if request.path != FEED:  # which anybody may read
+            refusal = _checks.edge(request.headers, settings, needs_project=request.path == CHAT)
+            if refusal is not None:
+                return refusal
         if settings.concurrency_limit is not None and running >= settings.concurrency_limit and request.path == CHAT:
             return _errors.error(429, f"concurrency limit reached for requests: {request.model}-project limit reached")
         answer = self.replies.take(request)
@@ -109,6 +111,8 @@ class Service:
         if request.path == MODELS:
             # Weave's client fetches the list with POST, and the service lets it.
             return self._models() if request.method in ("GET", "POST") else _errors.error(405)
+        if request.path == FEED:
+            return json_answer(200, _feed.body()) if request.method == "GET" else _errors.error(405)
         id = request.path.removeprefix(f"{MODELS}/")
         if id == request.path or not self.settings.serves(id):
             return _errors.error(404)

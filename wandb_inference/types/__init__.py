@@ -29,7 +29,7 @@ from .messages import (
     UserMessage,
 )
 from .meta import Meta
-from .model import Model
+from .model import Model, ModelList
 from .parts import ImagePartParam, ImageURLParam
 from .rate_limit import RateLimit
 from .usage import CompletionTokensDetails, CompletionUsage, PromptTokensDetails
@@ -131,6 +131,7 @@ __all__ = [
     "MessageParam",
     "Meta",
     "Model",
+    "ModelList",
     "ParsedChatCompletion",
     "ParsedChoice",
     "ParsedMessage",

@@ -122,6 +122,13 @@ class BareChatParams(RequestOptions, total=False):
     keep_reasoning: bool | None
     """Whether thinking in earlier messages is sent back, under the name it came with; `True` by default. The service
     does not say what it wants: some models need it between tool calls, and each token of it is billed again."""
+    check_model: bool | None
+    """Whether a model that the catalogue's table says is retired is an error before anything is sent, on the service's
+    own host. The client's by default, `True`."""
+    check_context: bool | None
+    """Whether a chat that can't fit its model's window, by the catalogue's table, is an error before it is sent; it is
+    measured by the least that its messages can have, so that nothing is refused that would fit. The client's by
+    default, `True`."""
 
 
 class FormlessChatParams(BareChatParams, total=False):
@@ -143,7 +150,7 @@ class ToollessChatParams(BareChatParams, total=False):
 class ChatParams(FormlessChatParams, ToollessChatParams, total=False):
     """Body of `POST /chat/completions`, and how it is sent. A key left out, or `None`, is not sent.
 
-    Names and meaning are those of OpenAI's API; `thinking` and `keep_reasoning` are ours, the four before them W&B's.
+    Names and meaning are those of OpenAI's API; `thinking` and what follows it are ours, the four before it W&B's.
     Which of them a model takes is the service's to say: it answers 422, naming the one it does not.
     """
 
