@@ -24,7 +24,8 @@ APIError                            every failure
 ├─ ParseError                       an answer that does not fit the type asked for
 │  ├─ LengthFinishReasonError       it was cut at `max_tokens`
 │  └─ ContentFilterFinishReasonError  it was cut by a content filter
-└─ ToolRoundsExceededError          a run with tools that found no end
+├─ ToolRoundsExceededError          a run with tools that found no end
+└─ BudgetExceededError              a call that a budget has too little left for; nothing was sent
 ```
 
 No error holds a connection, an API key or an object of the HTTP library (that one is its `__cause__`), so each can be
@@ -35,6 +36,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ._budget_errors import BudgetExceededError
 from ._failure import APIError, AttemptRecord, RequestProblem
 from ._failure import Clock as Clock
 from ._failure import Outcome as Outcome
@@ -53,6 +55,7 @@ __all__ = [
     "AttemptRecord",
     "AuthenticationError",
     "BadRequestError",
+    "BudgetExceededError",
     "ConcurrencyLimitError",
     "ConfigurationError",
     "ConflictError",
