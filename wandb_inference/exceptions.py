@@ -220,8 +220,10 @@ class NotFoundError(APIStatusError):
 class ModelNotFoundError(NotFoundError):
     """404: no such model, or no longer. Takes the arguments of `APIStatusError` and two more.
 
+    Where the catalogue's table says so, nothing was sent: then `.attempts` is empty and `.request_id` is `None`.
+
     Args:
-        message: The server's own words.
+        message: The server's own words, or what the table says.
         suggestions: The nearest living model ids, best first.
         successor: The model that replaced a retired one.
         **details: As for `APIStatusError`.
