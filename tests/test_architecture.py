@@ -16,10 +16,10 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # From the ground up. Imports point to the same layer or to a lower one.
 LAYERS = [
-    ("_version", "_curl", "_failure", "exceptions", "_parse_errors", "_tool_errors"),
+    ("_version", "_curl", "_failure", "_budget_errors", "exceptions", "_parse_errors", "_tool_errors"),
     ("_checks", "_credentials", "_config", "_files", "_log", "_network"),
-    ("types",),
-    ("catalogue",),
+    # In one circle, whose last link is made at run time alone: an answer can tell what it costs.
+    ("types", "catalogue", "_money"),
     ("_core",),
     ("_transport",),
     ("_images", "_lora", "_streaming", "transports"),

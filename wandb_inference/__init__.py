@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from ._core.tools import tool as tool
     from ._images import image as image
     from ._lora import lora as lora
+    from ._money.budget import Budget as Budget
+    from ._money.budget import budget as budget
+    from ._money.cost import completion_cost as completion_cost
+    from ._money.price import Price as Price
     from ._network import Network as Network
     from ._streaming import AsyncStream as AsyncStream
     from ._streaming import Stream as Stream
@@ -44,6 +48,7 @@ if TYPE_CHECKING:
     from .exceptions import APITimeoutError as APITimeoutError
     from .exceptions import AuthenticationError as AuthenticationError
     from .exceptions import BadRequestError as BadRequestError
+    from .exceptions import BudgetExceededError as BudgetExceededError
     from .exceptions import ConcurrencyLimitError as ConcurrencyLimitError
     from .exceptions import ConfigurationError as ConfigurationError
     from .exceptions import ConflictError as ConflictError
@@ -64,9 +69,9 @@ if TYPE_CHECKING:
 else:
     _ERRORS = (
         "APIConnectionError APIError APIResponseValidationError APIStatusError APITimeoutError AuthenticationError "
-        "BadRequestError ConcurrencyLimitError ConfigurationError ConflictError InternalServerError "
-        "InvalidRequestError ModelNotFoundError NotFoundError PermissionDeniedError QuotaExceededError "
-        "RateLimitError ServiceUnavailableError StreamInterruptedError UnprocessableEntityError "
+        "BadRequestError BudgetExceededError ConcurrencyLimitError ConfigurationError ConflictError "
+        "InternalServerError InvalidRequestError ModelNotFoundError NotFoundError PermissionDeniedError "
+        "QuotaExceededError RateLimitError ServiceUnavailableError StreamInterruptedError UnprocessableEntityError "
         "ContentFilterFinishReasonError LengthFinishReasonError ParseError ToolRoundsExceededError"
     )
     _HOME = {
@@ -80,16 +85,20 @@ else:
         "AsyncConversation": "_conversation",
         "AsyncStream": "_streaming",
         "AsyncToolStream": "_tool_stream",
+        "Budget": "_money.budget",
         "ChatStream": "_chat_stream",
         "Client": "_client",
         "Conversation": "_conversation",
         "Network": "_network",
+        "Price": "_money.price",
         "Stream": "_streaming",
         "Tool": "_core.tools",
         "ToolStream": "_tool_stream",
         "__version__": "_version",
         "acompletion": "_completion",
+        "budget": "_money.budget",
         "completion": "_completion",
+        "completion_cost": "_money.cost",
         "image": "_images",
         "lora": "_lora",
         "tool": "_core.tools",

@@ -15,10 +15,12 @@ from .exceptions import StreamInterruptedError
 from .types import ChatCompletion
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from ._core.call import ChatCall
     from ._core.events import TextParser
     from ._transport import AsyncTransport, Transport
-    from .types import ChatEvent, CompletionUsage, Meta, ParsedChatCompletion
+    from .types import ChatEvent, CompletionUsage, CostDetails, Meta, ParsedChatCompletion
 
 T = TypeVar("T", default=Any)
 E = TypeVar("E")
@@ -54,6 +56,16 @@ class _EventSource:
     def usage(self) -> CompletionUsage | None:
         """The token counts; `None` until they came, which is at the end."""
         return None if self._state is None else self._state.usage
+
+    @property
+    def cost(self) -> Decimal | None:
+        """What it costs, in US dollars; `None` until the token counts came, and where no price is known."""
+        return self.cost_details.total
+
+    @property
+    def cost_details(self) -> CostDetails:
+        """What it costs, split, with the price's source and day, or the reason why it is not known."""
+        return self.snapshot.cost_details if self._state is None else self._state.cost_details
 
     @property
     def meta(self) -> Meta:

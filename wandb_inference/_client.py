@@ -18,6 +18,7 @@ from .exceptions import ConfigurationError
 if TYPE_CHECKING:
     import httpx
 
+    from ._money.price import Price
     from ._transport import AsyncTransport
     from .resources.chat import AsyncChat, Chat
     from .resources.models import AsyncModels, Models
@@ -51,6 +52,7 @@ class Client(Configured):
         check_model: Whether a model that the catalogue's table says is retired is an error before anything is sent, on
             the service's own host; one that is deprecated is warned of, once.
         check_context: Whether a chat that can't fit its model's window, by the table, is an error before it is sent.
+        prices: What models cost, by id: `Price(...)`, or a mapping with its fields. Before the catalogue's table.
         network: Certificates, proxy, HTTP/2, Unix socket and more, as a `Network`. The environment is read for it here.
         http_client: An `httpx.Client` of your own: its proxies, hooks and transports are used, and it is never closed
             here.
@@ -85,6 +87,7 @@ class Client(Configured):
         adaptive_concurrency: bool = False,
         check_model: bool = True,
         check_context: bool = True,
+        prices: Mapping[str, Price | Mapping[str, Any]] | None = None,
         network: Network | None = None,
         http_client: httpx.Client | None = None,
         before_send: Callable[[SendEvent], object] | None = None,
@@ -105,6 +108,7 @@ class Client(Configured):
             adaptive_concurrency,
             check_model,
             check_context,
+            prices,
         )
         hooks = {"before_send": before_send, "on_attempt": on_attempt, "on_done": on_done}
         self._settings = hooked(settings, hooks, blocking=True)
@@ -186,6 +190,7 @@ class AsyncClient(Configured):
         check_model: Whether a model that the catalogue's table says is retired is an error before anything is sent, on
             the service's own host; one that is deprecated is warned of, once.
         check_context: Whether a chat that can't fit its model's window, by the table, is an error before it is sent.
+        prices: What models cost, by id: `Price(...)`, or a mapping with its fields. Before the catalogue's table.
         network: Certificates, proxy, HTTP/2, Unix socket and more, as a `Network`. The environment is read for it here.
         http_client: An `httpx.AsyncClient` of your own: its proxies, hooks and transports are used, and it is never
             closed here.
@@ -221,6 +226,7 @@ class AsyncClient(Configured):
         adaptive_concurrency: bool = False,
         check_model: bool = True,
         check_context: bool = True,
+        prices: Mapping[str, Price | Mapping[str, Any]] | None = None,
         network: Network | None = None,
         http_client: httpx.AsyncClient | None = None,
         before_send: Callable[[SendEvent], object] | None = None,
@@ -241,6 +247,7 @@ class AsyncClient(Configured):
             adaptive_concurrency,
             check_model,
             check_context,
+            prices,
         )
         hooks = {"before_send": before_send, "on_attempt": on_attempt, "on_done": on_done}
         self._settings = hooked(settings, hooks, blocking=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from typing_extensions import Self, TypedDict
 
@@ -16,6 +16,9 @@ from ._network import DEFAULT, Network
 
 if TYPE_CHECKING:
     from ._config import ApiKey
+    from ._money.budget import Budget
+    from ._money.price import Price
+    from ._money.totals import UsageTotals
     from ._transport import AsyncTransport, Transport
     from .types import AttemptEvent, Concurrency, DoneEvent, SendEvent
 
@@ -45,6 +48,10 @@ class ClientOptions(TypedDict, total=False):
     """Whether the service is not asked for models that it has no longer; `None` keeps the present choice."""
     check_context: bool | None
     """Whether chats that can't fit their model's window are refused; `None` keeps the present choice."""
+    prices: Mapping[str, Price | Mapping[str, Any]] | None
+    """Prices by model, beside those the client has; `None` adds none."""
+    budget: Budget | None
+    """A budget that holds for each call of the clone, in whichever thread or task; `None` removes it."""
     before_send: Callable[[SendEvent], object] | None
     """Called before each sending; `None` removes it."""
     on_attempt: Callable[[AttemptEvent], object] | None
@@ -106,6 +113,11 @@ class Configured:
         found: dict[str, Concurrency] = self._transport.concurrency(shown_url(self.base_url), project)
         return found
 
+    @property
+    def usage(self) -> UsageTotals:
+        """What all calls of this client and its clones have taken: calls, tokens and US dollars, by model."""
+        return cast("UsageTotals", self._settings.totals)
+
     def __repr__(self) -> str:
         settings = self._settings
         connect, read, stall, deadline = settings.timeouts
@@ -162,6 +174,7 @@ def new_settings(
     adaptive_concurrency: object = False,
     check_model: object = True,
     check_context: object = True,
+    prices: object = None,
 ) -> Settings:
     """What a client knows, from its arguments and from where the rest is looked up."""
     config = resolve(api_key=api_key, project=project, base_url=base_url)
@@ -176,6 +189,7 @@ def new_settings(
         adaptive=adaptive_concurrency,
         check_model=check_model,
         check_context=check_context,
+        prices=prices,
     )
 
 

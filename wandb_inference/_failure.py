@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from ._curl import SentRequest
     from .types import ChatCompletion, CompletionUsage, Meta
+    from .types.cost import CostDetails
     from .types.tools import ToolCompletion
 
 Clock = Literal["connect", "read", "write", "stall", "deadline"]
@@ -85,6 +88,19 @@ class APIError(Exception):
     def usage(self) -> CompletionUsage | None:
         """Token counts that had arrived before a stream broke."""
         return None if self.partial is None else self.partial.usage
+
+    @property
+    def cost(self) -> Decimal | None:
+        """What had arrived costs, in US dollars; `None` where its token counts did not come, or no price is known."""
+        return self.cost_details.total
+
+    @property
+    def cost_details(self) -> CostDetails:
+        """What had arrived costs, and attempts that may have been billed as `possible`."""
+        from importlib import import_module
+
+        details: CostDetails = import_module("._money.cost", __package__).details_of_failure(self)
+        return details
 
     def as_curl(self) -> str | None:
         """The command that repeats the request, to be run in a POSIX shell; `None` where there was no request.

@@ -16,12 +16,14 @@ from ._transport import Body, Transport
 from ._transport.telling import tell, tell_async
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from ._core.call import ChatCall
     from ._core.hooks import Notices
     from ._core.wire import Reply
     from ._transport import AsyncBody, AsyncTransport
     from ._transport.clocks import Clocks
-    from .types import CompletionUsage, Meta
+    from .types import CompletionUsage, CostDetails, Meta
 
 T = TypeVar("T")
 
@@ -57,6 +59,16 @@ class Stream(Generic[T]):
     def usage(self) -> CompletionUsage | None:
         """The token counts; `None` until they came, which is at the end."""
         return self._state.usage
+
+    @property
+    def cost(self) -> Decimal | None:
+        """What it costs, in US dollars; `None` until the token counts came, and where no price is known."""
+        return self.cost_details.total
+
+    @property
+    def cost_details(self) -> CostDetails:
+        """What it costs, split, with the price's source and day, or the reason why it is not known."""
+        return self._state.cost_details
 
     @property
     def meta(self) -> Meta:
@@ -172,6 +184,16 @@ class AsyncStream(Generic[T]):
     def usage(self) -> CompletionUsage | None:
         """The token counts; `None` until they came, which is at the end."""
         return self._state.usage
+
+    @property
+    def cost(self) -> Decimal | None:
+        """What it costs, in US dollars; `None` until the token counts came, and where no price is known."""
+        return self.cost_details.total
+
+    @property
+    def cost_details(self) -> CostDetails:
+        """What it costs, split, with the price's source and day, or the reason why it is not known."""
+        return self._state.cost_details
 
     @property
     def meta(self) -> Meta:

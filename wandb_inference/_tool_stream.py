@@ -16,8 +16,10 @@ from .exceptions import StreamInterruptedError
 from .types.tools import ToolResultEvent
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from ._core.tool_loop import ToolLoop
-    from .types import ChatCompletion, ChatEvent, CompletionUsage, ToolCompletion, ToolEvent, ToolStep
+    from .types import ChatCompletion, ChatEvent, CompletionUsage, CostDetails, ToolCompletion, ToolEvent, ToolStep
 
 
 class Answer(Iterator["ChatEvent"], Protocol):
@@ -60,6 +62,18 @@ class _Run:
     def usage(self) -> CompletionUsage | None:
         """Token counts of the rounds that are over; `None` before the first is."""
         return total_usage(self._loop.rounds)
+
+    @property
+    def cost(self) -> Decimal | None:
+        """What the rounds that are over cost, in US dollars; `None` where that is not known."""
+        return self.cost_details.total
+
+    @property
+    def cost_details(self) -> CostDetails:
+        """What the rounds that are over cost, split, or the reason why it is not known."""
+        from ._money.cost import details_of_all
+
+        return details_of_all(self._loop.rounds)
 
     @property
     def steps(self) -> tuple[ToolStep, ...]:

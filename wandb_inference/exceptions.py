@@ -24,7 +24,8 @@ APIError                            every failure
 ├─ ParseError                       an answer that does not fit the type asked for
 │  ├─ LengthFinishReasonError       it was cut at `max_tokens`
 │  └─ ContentFilterFinishReasonError  it was cut by a content filter
-└─ ToolRoundsExceededError          a run with tools that found no end
+├─ ToolRoundsExceededError          a run with tools that found no end
+└─ BudgetExceededError              a call that a budget has too little left for; nothing was sent
 ```
 
 No error holds a connection, an API key or an object of the HTTP library (that one is its `__cause__`), so each can be
@@ -35,6 +36,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ._budget_errors import BudgetExceededError
 from ._failure import APIError, AttemptRecord, RequestProblem
 from ._failure import Clock as Clock
 from ._failure import Outcome as Outcome
@@ -53,6 +55,7 @@ __all__ = [
     "AttemptRecord",
     "AuthenticationError",
     "BadRequestError",
+    "BudgetExceededError",
     "ConcurrencyLimitError",
     "ConfigurationError",
     "ConflictError",
@@ -217,8 +220,10 @@ class NotFoundError(APIStatusError):
 class ModelNotFoundError(NotFoundError):
     """404: no such model, or no longer. Takes the arguments of `APIStatusError` and two more.
 
+    Where the catalogue's table says so, nothing was sent: then `.attempts` is empty and `.request_id` is `None`.
+
     Args:
-        message: The server's own words.
+        message: The server's own words, or what the table says.
         suggestions: The nearest living model ids, best first.
         successor: The model that replaced a retired one.
         **details: As for `APIStatusError`.

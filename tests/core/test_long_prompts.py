@@ -187,6 +187,8 @@ def test_both_together():
         {"text": "word " * 131_072},
         {"text": "word " * 100_001, "max_tokens": 31_072},
         {"max_tokens": 131_072},
+        {"max_tokens": 130_000},
+        {"max_tokens": 130_000, "model": "openai/gpt-oss-20b"},
         {"max_tokens": 200_000, "max_completion_tokens": 100},
         {"max_tokens": "many"},
         {"max_tokens": None},

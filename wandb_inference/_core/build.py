@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 
 from .._checks import shown_url
 from .._config import ApiKey
+from .._money import Pricing
 from .._version import __version__
 from ..catalogue import resolve_name
 from ..types.chat_params import ChatParams, RequestOptions
@@ -27,7 +28,8 @@ from .validate import check_form, check_request, invalid, message_list, to_json
 from .wire import Context, Request
 
 OPTIONS = frozenset(RequestOptions.__annotations__)
-_BESIDE = OPTIONS | SWITCHES | CHECKS
+_PRICES = frozenset({"input_cost_per_token", "output_cost_per_token", "cache_read_input_token_cost"})
+_BESIDE = OPTIONS | SWITCHES | CHECKS | _PRICES
 CHAT_PARAMS = tuple(ChatParams.__annotations__)
 
 USER_AGENT = f"wandb-inference-python/{__version__} Python/{platform.python_version()}"
@@ -193,12 +195,22 @@ def build_chat(
         request = request._replace(body=_asking(body, options, plain.body or b""))
     keep = bool(options.get("include_usage"))
     journal = _journal(settings, params, id)
-    followers = followers_of(Chat(settings, id, body, params, request.context.base_url, stream, request.headers))
-    if followers:
-        journal.follow(followers)
+    pricing = _pricing(settings, id, params)
+    base_url = request.context.base_url
+    journal.follow(followers_of(Chat(settings, id, body, params, base_url, stream, request.headers, pricing)))
     answers = cast("object", body.get("n"))  # not checked where it comes from extra_body
     count = answers if isinstance(answers, int) else 1
-    return ChatCall(request, journal, key, plain, settings.quirks, keep, count, bool(final_only))
+    return ChatCall(request, journal, key, plain, settings.quirks, keep, count, bool(final_only), pricing)
+
+
+def _pricing(settings: Settings, id: str, params: Mapping[str, Any]) -> Pricing:
+    """What the call is priced by."""
+    price = None
+    if not _PRICES.isdisjoint(params):
+        from .._money.price import price_of_call  # which few calls need
+
+        price = price_of_call(params)
+    return Pricing(id, price, settings.prices)
 
 
 def _wanted(name: str, default: bool, params: Mapping[str, Any]) -> bool:

@@ -19,6 +19,7 @@ from .wire import Reply, Request
 
 if TYPE_CHECKING:
     from .._config import ApiKey
+    from .._money import Pricing
     from .chunks import ChunkParser
 
 M = TypeVar("M", bound=BaseModel)
@@ -65,6 +66,8 @@ class ChatCall(NamedTuple):
     """How many answers were asked for."""
     final_only: bool = False
     """Whether the stream is for us alone: the caller gets one completion."""
+    pricing: Pricing | None = None
+    """What it is priced by."""
 
     def flow(self, broken: Broken | None = None) -> Flow:
         """The conversation with the transport.
@@ -109,7 +112,7 @@ class ChatCall(NamedTuple):
             raise _unexpected(reply, self.request, self.journal, "a completion", f"an error ({said})")
         usage = completion.usage
         tokens = usage.completion_tokens if usage else None
-        meta = meta_from(reply, self.journal.records, total=reply.elapsed, completion_tokens=tokens)
+        meta = self.meta(reply, total=reply.elapsed, completion_tokens=tokens)
         completion = with_meta(completion, meta)
         self.journal.end(Ending(None, meta, usage, True, lambda: completion))
         return completion
@@ -129,6 +132,7 @@ class ChatCall(NamedTuple):
             total=total,
             completion_tokens=completion_tokens,
             to_first_token=to_first_token,
+            pricing=self.pricing,
         )
 
 

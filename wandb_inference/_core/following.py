@@ -7,9 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from math import ceil
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
+from .._money.account import Account
+from .validate import to_json
+
 if TYPE_CHECKING:
+    from .._money import Pricing
     from ..types import ChatCompletion, CompletionUsage, Meta
     from ..types.tools import ToolStep
     from .settings import Settings
@@ -33,6 +38,24 @@ class Chat(NamedTuple):
     """Whether it goes over the wire as a stream."""
     headers: dict[str, str]
     """What is sent with it, without the key: a follower may add to it before the first sending."""
+    pricing: Pricing
+    """What it is priced by."""
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Tokens of its prompt, about, by its bytes; pictures and the template's marks have a measure of their own."""
+        from .trimming import size_of  # which only budgets ask
+
+        size = sum(size_of(message) for message in self.body["messages"])
+        size += sum(len(to_json(self.body[name])) for name in ("tools", "functions") if self.body.get(name))
+        return self.tokens(size)
+
+    @staticmethod
+    def tokens(size: int) -> int:
+        """Tokens in some bytes of text, about."""
+        from .trimming import RATE
+
+        return ceil(size * RATE)
 
 
 class Ending(NamedTuple):
@@ -65,7 +88,8 @@ class Follower(Protocol):
 def followers_of(chat: Chat) -> tuple[Follower, ...]:
     """Those of a new call, in the order in which they begin."""
     follow = trace  # read once: another thread may end the tracing
-    return () if follow is None else (follow(chat),)
+    account = Account(chat, chat.settings.totals, chat.settings.budgets)
+    return (account,) if follow is None else (follow(chat), account)
 
 
 trace: Callable[[Chat], Follower] | None = None

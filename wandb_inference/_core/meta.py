@@ -9,6 +9,7 @@ from ..types import Meta
 from .wire import Failure, Reply
 
 if TYPE_CHECKING:
+    from .._money import Pricing
     from ..exceptions import AttemptRecord
 
 
@@ -19,6 +20,7 @@ def meta_from(
     total: float | None,
     completion_tokens: int | None = None,
     to_first_token: float | None = None,
+    pricing: Pricing | None = None,
 ) -> Meta:
     """How the call went.
 
@@ -28,6 +30,7 @@ def meta_from(
         total: Seconds it took; `None` while it runs.
         completion_tokens: Tokens of the answer, where they are known.
         to_first_token: Seconds until a stream's first token.
+        pricing: What its tokens are priced by.
     """
     reply = outcome.answer if isinstance(outcome, Failure) else outcome
     if reply is None:
@@ -45,4 +48,5 @@ def meta_from(
         reused=reply.reused,
         completion_tokens=completion_tokens,
         route=reply.route,
+        pricing=pricing,
     )

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from ..catalogue import ModelInfo
     from .settings import Settings
 
+_FINE = ("general-availability", "experimental")
+
 _TABLE = f"table of {TABLE_DATE}"
 
 
@@ -28,7 +30,7 @@ def check_served(model: str, settings: Settings) -> None:
         ModelNotFoundError: It is retired, or the service never had it. Nothing was sent, so there is no request id.
     """
     info = known(model)
-    if info is not None and info.lifecycle in ("general-availability", "experimental"):
+    if info is not None and info.lifecycle in _FINE:
         return
     if not settings.config.on_default_host:
         return

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from .._config import Config
+from .._money.totals import UsageTotals
 from ..exceptions import ConfigurationError, InvalidRequestError
 from .flow import Quirks
 from .notices import Notices
@@ -17,6 +18,8 @@ from .validate import invalid
 from .wire import Timeouts
 
 if TYPE_CHECKING:
+    from .._money.budget import Budget
+    from .._money.price import Prices
     from .hooks import Hooks
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -43,6 +46,12 @@ class Settings:
     """Whether chats that can't fit their model's window are refused."""
     hooks: Hooks | None = None
     notices: Notices = field(default_factory=Notices)
+    prices: Prices | None = None
+    """Prices by model, before those of the table."""
+    budgets: tuple[Budget, ...] = ()
+    """Budgets that hold for each call, wherever it is made."""
+    totals: UsageTotals | None = field(default_factory=UsageTotals)
+    """What all calls have taken; shared by clones."""
     conversation: str | None = None
     """The id of the conversation that the calls belong to."""
 
@@ -86,6 +95,7 @@ def settings_of(
     adaptive: object = False,
     check_model: object = True,
     check_context: object = True,
+    prices: object = None,
 ) -> Settings:
     """The settings of a new client.
 
@@ -101,7 +111,24 @@ def settings_of(
         adaptive=switch("adaptive_concurrency", adaptive),
         check_model=switch("check_model", check_model),
         check_context=switch("check_context", check_context),
+        prices=_prices(prices),
     )
+
+
+def _prices(given: object, beside: Prices | None = None) -> Prices | None:
+    if given is None:
+        return beside
+    from .._money.price import Prices  # which few clients need
+
+    return Prices(given, beside)
+
+
+def _budgets(options: Mapping[str, Any], present: tuple[Budget, ...]) -> tuple[Budget, ...]:
+    if "budget" not in options:
+        return present
+    from .._money.budget import bound_to
+
+    return bound_to(options["budget"])
 
 
 def with_options(settings: Settings, options: Mapping[str, Any]) -> Settings:
@@ -128,4 +155,6 @@ def with_options(settings: Settings, options: Mapping[str, Any]) -> Settings:
         adaptive=settings.adaptive if adaptive is None else switch("adaptive_concurrency", adaptive),
         check_model=settings.check_model if check_model is None else switch("check_model", check_model),
         check_context=settings.check_context if check_context is None else switch("check_context", check_context),
+        prices=_prices(options.get("prices"), settings.prices),
+        budgets=_budgets(options, settings.budgets),
     )

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 from ..exceptions import APIError, StreamInterruptedError
 from ..types import ChatCompletion, CompletionUsage, Meta
+from ..types.completion import with_meta
 from .flow import Broken, Flow
 from .following import Ending
 from .wire import Failure, Reply
 
 if TYPE_CHECKING:
+    from ..types import CostDetails
     from .accumulate import ChatAccumulator
     from .call import ChatCall
     from .hooks import Notices
@@ -155,6 +157,13 @@ class StreamState:
     def usage(self) -> CompletionUsage | None:
         """The token counts, once they came."""
         return self._parser.accumulator.usage
+
+    @property
+    def cost_details(self) -> CostDetails:
+        """What the call costs, so far as it is known."""
+        from .._money.cost import details_of
+
+        return details_of(with_meta(self.snapshot(), self.meta))
 
     @property
     def meta(self) -> Meta:

@@ -16,7 +16,7 @@ def known(model: str) -> ModelInfo | None:
 def resolve_name(name: str) -> str | None:
     """The full id of a name without its provider (`Llama-3.1-8B-Instruct`); `None` where the table has none.
 
-    A retired model resolves too: the service's 404 then leads to its successor, instead of an unknown name to nothing.
+    A retired model resolves too: the error then leads to its successor, instead of an unknown name to nothing.
     """
     return _BY_NAME.get(name.lower())
 

@@ -54,6 +54,7 @@ _TOOLS = ("ToolCompletion", "ToolEvent", "ToolOutcome", "ToolRequest", "ToolResu
 _LAZY = {
     **dict.fromkeys(_CHUNKS, "chunk"),
     **dict.fromkeys(_EVENTS, "events"),
+    **dict.fromkeys(("CostDetails", "Spending", "UsageSnapshot"), "cost"),
     **dict.fromkeys(("ParsedChatCompletion", "ParsedChoice", "ParsedMessage"), "parsed"),
     **dict.fromkeys(_TOOLS, "tools"),
 }
@@ -63,6 +64,9 @@ if TYPE_CHECKING:
     from .chunk import Delta as Delta
     from .chunk import FunctionCallDelta as FunctionCallDelta
     from .chunk import ToolCallDelta as ToolCallDelta
+    from .cost import CostDetails as CostDetails
+    from .cost import Spending as Spending
+    from .cost import UsageSnapshot as UsageSnapshot
     from .events import ChatEvent as ChatEvent
     from .events import ContentDeltaEvent as ContentDeltaEvent
     from .events import ContentDoneEvent as ContentDoneEvent
@@ -116,6 +120,7 @@ __all__ = [
     "ConversationParams",
     "ContentDeltaEvent",
     "ContentDoneEvent",
+    "CostDetails",
     "Delta",
     "DeveloperMessage",
     "DoneEvent",
@@ -143,6 +148,7 @@ __all__ = [
     "RefusalDoneEvent",
     "RequestOptions",
     "SendEvent",
+    "Spending",
     "SystemMessage",
     "TokenLogprob",
     "ToolCall",
@@ -158,5 +164,6 @@ __all__ = [
     "ToolStep",
     "TopLogprob",
     "UsageEvent",
+    "UsageSnapshot",
     "UserMessage",
 ]

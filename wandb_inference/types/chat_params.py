@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, Protocol, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, Union
 
 from typing_extensions import TypedDict
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 ReasoningEffort = Literal["none", "minimal", "low", "medium", "high"] | str
 
@@ -122,6 +125,13 @@ class BareChatParams(RequestOptions, total=False):
     keep_reasoning: bool | None
     """Whether thinking in earlier messages is sent back, under the name it came with; `True` by default. The service
     does not say what it wants: some models need it between tool calls, and each token of it is billed again."""
+    input_cost_per_token: Decimal | str | float | None
+    """US dollars for a token of the prompt, for the cost of this call; not sent. Needs `output_cost_per_token`."""
+    output_cost_per_token: Decimal | str | float | None
+    """US dollars for a token of the answer, for the cost of this call; not sent. Needs `input_cost_per_token`."""
+    cache_read_input_token_cost: Decimal | str | float | None
+    """US dollars for a token of the prompt that came from the cache, for the cost of this call; not sent. Left out: the
+    price of the rest of the prompt."""
     check_model: bool | None
     """Whether a model that the catalogue's table says is retired is an error before anything is sent, on the service's
     own host. The client's by default, `True`."""

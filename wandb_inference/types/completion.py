@@ -11,6 +11,9 @@ from ._wire import with_meta as with_meta
 from .usage import CompletionUsage
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from .cost import CostDetails
     from .meta import Meta
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "function_call"] | str
@@ -135,6 +138,18 @@ class ChatCompletion(WireModel):
     def reasoning(self) -> str | None:
         """The first choice's thinking; `None` where there is none."""
         return self.choices[0].message.reasoning if self.choices else None
+
+    @property
+    def cost(self) -> Decimal | None:
+        """What it costs, in US dollars; `None` where that is not known: `cost_details.reason` says why."""
+        return self.cost_details.total
+
+    @property
+    def cost_details(self) -> CostDetails:
+        """What it costs, split, with the price's source and day; of several rounds, their sum."""
+        from .._money.cost import details_of
+
+        return details_of(self)
 
     @property
     def meta(self) -> Meta | None:

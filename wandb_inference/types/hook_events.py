@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from ..exceptions import APIError, AttemptRecord
     from .meta import Meta
     from .usage import CompletionUsage
@@ -68,3 +70,12 @@ class DoneEvent(NamedTuple):
     """Whether a stream was asked for."""
     complete: bool
     """Whether the whole answer came; `False` after an error, and for a stream that was left before its end."""
+
+    @property
+    def cost(self) -> Decimal | None:
+        """What it cost, in US dollars; `None` where the token counts did not come, and where no price is known."""
+        from .._money import Pricing
+        from .._money.cost import details
+
+        pricing = self.meta and self.meta.pricing
+        return details(self.usage, pricing or Pricing(self.model or ""), meta=self.meta).total

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from .rate_limit import RateLimit, read_rate_limit
 
 if TYPE_CHECKING:
+    from .._money import Pricing
     from ..exceptions import AttemptRecord
 
 Route: TypeAlias = Literal["direct", "proxy", "httpx", "http_client"]
@@ -43,6 +44,8 @@ class Meta:
     route: Route = "direct"
     """Which way the call went: `direct`, over a connection of our own; through a `proxy`; through `httpx` for HTTP/2, a
     Unix socket or a mock; or through your own `http_client`."""
+    pricing: Pricing | None = field(default=None, repr=False, compare=False)
+    """What its tokens are priced by: see `cost_details` of the answer."""
 
     @property
     def rate_limit(self) -> RateLimit | None:
