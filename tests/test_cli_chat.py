@@ -116,7 +116,7 @@ def test_warnings(chat, emulator):
     emulator.reply("ok")
     code, _, err = chat("--thinking", "Hi")
     assert code == 0
-    assert err.startswith(f"wandb-inference: {MODEL} does not think")
+    assert err.startswith(f"{MODEL} does not think")
     assert err.count("\n") == 1
 
 

@@ -28,8 +28,8 @@ from .validate import check_form, check_request, invalid, message_list, to_json
 from .wire import Context, Request
 
 OPTIONS = frozenset(RequestOptions.__annotations__)
-_PRICES = frozenset({"input_cost_per_token", "output_cost_per_token", "cache_read_input_token_cost"})
-_BESIDE = OPTIONS | SWITCHES | CHECKS | _PRICES
+PRICES = frozenset({"input_cost_per_token", "output_cost_per_token", "cache_read_input_token_cost"})
+_BESIDE = OPTIONS | SWITCHES | CHECKS | PRICES
 CHAT_PARAMS = tuple(ChatParams.__annotations__)
 
 USER_AGENT = f"wandb-inference-python/{__version__} Python/{platform.python_version()}"
@@ -206,7 +206,7 @@ def build_chat(
 def _pricing(settings: Settings, id: str, params: Mapping[str, Any]) -> Pricing:
     """What the call is priced by."""
     price = None
-    if not _PRICES.isdisjoint(params):
+    if not PRICES.isdisjoint(params):
         from .._money.price import price_of_call  # which few calls need
 
         price = price_of_call(params)

@@ -146,7 +146,7 @@ class Budget:
                 self._held = _plus(self._held, estimate, 1)
                 self._held_dollars = EXACT.add(self._held_dollars, asked)
                 return Reservation(self, estimate, prompt, asked, price)
-            raise BudgetExceededError(**refusal, by_model=self._spent, in_flight=self._in_flight, model=model)
+            raise self._exceeded(refusal, model)
 
     def _estimate(self, model: str, prompt: int, bound: int | None, count: int) -> Estimate:
         lengths = self._lengths.get(model)
@@ -168,6 +168,28 @@ class Budget:
         if self.usd is not None and EXACT.add(EXACT.add(total.cost, self._held_dollars), asked) > self.usd:
             return _Refusal(unit="usd", limit=self.usd, spent=total.cost, reserved=self._held_dollars, asked=asked)
         return None
+
+    def _exceeded(self, refusal: _Refusal, model: str) -> BudgetExceededError:
+        unit = refusal["unit"]
+        limit, spent, reserved, asked = (
+            _shown(unit, refusal[name]) for name in ("limit", "spent", "reserved", "asked")
+        )
+        on = "; ".join(
+            f"{id}: {part.calls} calls, {part.total_tokens} tokens, ${part.cost:f}" for id, part in self._spent.items()
+        )
+        held = f", {reserved} held back for {self._in_flight} in flight" if self._in_flight else ""
+        hints = {
+            "usd": "A smaller max_tokens= needs less; else raise the limit.",
+            "tokens": "A smaller max_tokens= needs less; else raise the limit.",
+            "calls": "Raise the limit.",
+        }
+        return BudgetExceededError(
+            f"This call would pass the budget of {limit}: {spent} spent{f' ({on})' if on else ''}{held}, and this call "
+            f"of {model} is taken to need {asked} more",
+            hint=f"Nothing was sent. {hints[unit]}",
+            by_model=self._spent,
+            **refusal,
+        )
 
     def release(self, held: Reservation) -> None:
         """Gives back what was held for a call that was not sent after all."""
@@ -262,6 +284,12 @@ def bound_to(given: object) -> tuple[Budget, ...]:
 
 def _plus(one: Estimate, other: Estimate, sign: int) -> Estimate:
     return Estimate(one.input + sign * other.input, one.output + sign * other.output)
+
+
+def _shown(unit: str, amount: Decimal | int) -> str:
+    if unit == "usd":
+        return f"${amount:f}"
+    return f"{amount} {unit.removesuffix('s') if amount == 1 else unit}"
 
 
 def _dollars(usd: object) -> Decimal:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -19,10 +19,15 @@ def info_of(model: str) -> ModelInfo | None:
     return known(resolve_name(model) or model)
 
 
-def dollars(amount: Decimal) -> str:
-    """`$1.25`, and small amounts with two significant digits, `$0.000022`; rounded up, as a bound must be."""
+def dollars(amount: Decimal, rounding: str = ROUND_UP) -> str:
+    """`$1.25`, and small amounts with two significant digits, `$0.000022`.
+
+    Args:
+        amount: Dollars.
+        rounding: How to round, as `decimal` names it; a bound is rounded up.
+    """
     digits = 2 if amount == 0 else max(2, 1 - amount.adjusted())
-    rounded = amount.quantize(Decimal(1).scaleb(-digits), rounding="ROUND_UP")
+    rounded = amount.quantize(Decimal(1).scaleb(-digits), rounding=rounding)
     return f"${per_million(rounded)}"
 
 

@@ -75,11 +75,8 @@ $XDG_STATE_HOME/wandb-inference or ~/.local/state/wandb-inference;
 def command(**given: Any) -> int:
     """Talk to a model; with a PROMPT or text through a pipe, get one answer."""
     terminal = Terminal(_is_terminal(sys.stdin), _is_terminal(sys.stdout))
-    # A model may use signs that this terminal lacks.
-    cast("io.TextIOWrapper", sys.stdout).reconfigure(errors="replace")
     try:
-        with _plain_warnings():
-            return _chat(_read(given), terminal)
+        return _chat(_read(given), terminal)
     except APIError as error:
         if not given["as_json"]:
             raise
@@ -202,16 +199,3 @@ def _talk(client: Client, conversation: Conversation, options: Options, director
 
 def _is_terminal(stream: Any) -> bool:
     return stream is not None and bool(stream.isatty())
-
-
-@contextmanager
-def _plain_warnings() -> Generator[None, None, None]:
-    """Says warnings as all else is said, without the line of code that they came from."""
-
-    def show(message: Warning | str, *_: object, **__: object) -> None:
-        complain(str(message))
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("default", UserWarning)
-        warnings.showwarning = show
-        yield

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, NamedTuple
+
+from .._money import dollars
 
 if TYPE_CHECKING:
     from ...types import CompletionUsage, Meta
 
-_CENT = Decimal("0.01")
+
+def _dollars(cost: Decimal) -> str:
+    return dollars(cost, ROUND_HALF_UP)
 
 
 class Answer(NamedTuple):
@@ -22,21 +26,6 @@ class Answer(NamedTuple):
     stopped: bool = False
     """Whether the user stopped it."""
     finish_reason: str | None = None
-
-
-def cost_of(answer: object) -> Decimal | None:
-    """What an answer or a stream cost, in US dollars; `None` where no price is known."""
-    cost = getattr(answer, "cost", None)
-    return cost if isinstance(cost, Decimal) else None
-
-
-def dollars(cost: Decimal) -> str:
-    """An amount as people read it: cents from one cent up, below with two digits that say something."""
-    if not cost:
-        return "$0"
-    if cost >= _CENT:
-        return f"${cost:.2f}" if cost >= 1 else f"${cost:.4f}"
-    return f"${cost:.{1 - cost.adjusted()}f}"
 
 
 def cost_line(answer: Answer) -> str:
@@ -55,7 +44,7 @@ def cost_line(answer: Answer) -> str:
         elif meta.total is not None:
             parts.append(f"{meta.total:.2f} s")
     if answer.cost is not None:
-        parts.append(dollars(answer.cost))
+        parts.append(_dollars(answer.cost))
     return " · ".join(parts)
 
 
@@ -93,7 +82,7 @@ class Totals:
         tokens = f"{self.prompt_tokens} tokens in, {self.completion_tokens} out"
         text = f"{self.answers} answer{'' if self.answers == 1 else 's'}: {tokens}"
         if self.answers > self.unknown:
-            text += f", {dollars(self.cost)}"
+            text += f", {_dollars(self.cost)}"
         if self.unknown:
             text += f" ({self.unknown} without a known cost)"
         return text

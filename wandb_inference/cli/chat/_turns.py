@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ..._core.tool_loop import ToolLoop
 from ..._transport.tool_running import run_round
 from ...exceptions import ToolRoundsExceededError
-from ._status import Answer, cost_of
+from ._status import Answer
 
 if TYPE_CHECKING:
     from ..._conversation import Conversation
@@ -133,7 +133,7 @@ class Turns:
         self._display.thought(choice.message.reasoning or "")
         self._display.said(choice.message.text or choice.message.refusal or "")
         self._display.end()
-        self._tell(Answer(completion.usage, completion.meta, cost_of(completion), finish_reason=choice.finish_reason))
+        self._tell(Answer(completion.usage, completion.meta, completion.cost, finish_reason=choice.finish_reason))
 
     def _streamed(self, content: Any, params: dict[str, Any]) -> None:
         display = self._display
@@ -153,4 +153,4 @@ class Turns:
             finally:
                 stream.close()
                 display.end()
-                self._tell(Answer(stream.usage, stream.meta, cost_of(stream), stopped, finish_reason))
+                self._tell(Answer(stream.usage, stream.meta, stream.cost, stopped, finish_reason))
