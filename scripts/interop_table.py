@@ -1,0 +1,123 @@
+"""The libraries that `scripts/interop` tries with the emulator: what each needs, and what the model says to it.
+
+A library is a row here, a page in `docs/integrations` and its files in `examples/integrations`. The page shows each file,
+and below it what it prints; with `scripts/interop NAME --write` it is filled in from what was printed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+Replies = Sequence[Mapping[str, Any]]
+"""What the emulator says, in turn: the fields of `wandb_inference.testing.Reply`."""
+
+PRIME = {"reasoning": "101 has no small divisor.", "text": "101."}
+COUNT = {"text": "Three, two, one."}
+WEATHER = {"tool_calls": [("get_weather", {"city": "Oslo"})]}
+COLD = {"text": "It is 3 degrees in Oslo."}
+BREAD = {"name": "bread", "minutes": 40}
+
+
+class Library(NamedTuple):
+    """One that is tried."""
+
+    packages: tuple[str, ...]
+    """Requirements for pip; the lower bounds are what the examples are written for."""
+    replies: Mapping[str, Replies]
+    """By the name of the file that is run. Requests beyond these get what the emulator makes up, an unknown model a 404."""
+    extras: str = "emulator"
+    """Extras of this package, with commas."""
+    left: int = 0
+    """Answers that the example leaves before their end."""
+    environment: Mapping[str, str] = {}
+    """Variables beside those of the client."""
+
+
+LIBRARIES: dict[str, Library] = {
+    "langchain": Library(
+        packages=("langchain>=1.5", "langchain-core>=1.8"),
+        replies={
+            "langchain_chat.py": [
+                PRIME,
+                COUNT,
+                COUNT,
+                WEATHER,
+                COLD,
+                {"tool_calls": [("Recipe", BREAD)]},
+            ]
+        },
+    ),
+    "llama-index": Library(
+        packages=("llama-index-core>=0.14.25", "llama-index-llms-openai-like>=0.8"),
+        replies={
+            "llama_index_chat.py": [
+                PRIME,
+                COUNT,
+                WEATHER,
+                COLD,
+                {"tool_calls": [("Recipe", BREAD)]},
+            ]
+        },
+    ),
+    "pydantic-ai": Library(
+        packages=("pydantic-ai-slim[openai]>=2.68",),
+        replies={"pydantic_ai_agent.py": [PRIME, COUNT, WEATHER, COLD, {"value": BREAD}]},
+    ),
+    "dspy": Library(
+        packages=("dspy>=3.4.1",),
+        replies={
+            "dspy_programs.py": [
+                PRIME,
+                {
+                    "text": '[[ ## steps ## ]]\n["knead", "bake"]\n\n[[ ## minutes ## ]]\n40\n\n[[ ## completed ## ]]',
+                },
+                {"text": "[[ ## answer ## ]]\nThree, two, one.\n\n[[ ## completed ## ]]"},
+                {
+                    "text": "[[ ## next_thought ## ]]\nAsk.\n\n[[ ## next_tool_name ## ]]\nget_weather\n\n"
+                    '[[ ## next_tool_args ## ]]\n{"city": "Oslo"}\n\n[[ ## completed ## ]]'
+                },
+                {
+                    "text": "[[ ## next_thought ## ]]\nDone.\n\n[[ ## next_tool_name ## ]]\nfinish\n\n"
+                    "[[ ## next_tool_args ## ]]\n{}\n\n[[ ## completed ## ]]"
+                },
+                {"text": f"[[ ## reasoning ## ]]\nIt said so.\n\n[[ ## answer ## ]]\n{COLD['text']}\n\n[[ ## completed ## ]]"},
+            ]
+        },
+        environment={"LITELLM_LOCAL_MODEL_COST_MAP": "True"},  # nothing is fetched at import
+    ),
+    "instructor": Library(
+        packages=("instructor>=1.17",),
+        replies={
+            "instructor_types.py": [
+                {"reasoning": "Sourdough takes a day.", "value": {"name": "bread", "minutes": 1440}},
+                {"reasoning": "An hour at most, then.", "value": BREAD},
+                {"tool_calls": [("Recipe", BREAD)]},
+                {"value": BREAD},
+            ]
+        },
+    ),
+    "fastapi": Library(
+        packages=("fastapi>=0.165", "uvicorn>=0.54"),
+        replies={
+            "fastapi_try.py": [
+                {"reasoning": "Easy.", **COUNT},
+                {"text": "Once upon a time. " * 100, "tokens_per_second": 20.0},
+            ]
+        },
+        left=1,
+    ),
+    "jupyter": Library(
+        packages=("ipykernel>=7.4", "nbclient>=0.11"),
+        replies={"jupyter.ipynb": [PRIME, COUNT, COUNT, WEATHER, COLD, {"value": BREAD}]},
+    ),
+    "llm": Library(
+        packages=("llm>=0.36", "./examples/integrations/llm_wandb_inference"),
+        replies={"llm_commands.sh": [PRIME, {"value": BREAD}, WEATHER, COLD, {"text": "A coat."}]},
+    ),
+    "litellm": Library(
+        packages=("litellm>=1.110",),
+        replies={"litellm_calls.py": [PRIME, COUNT, WEATHER, {"value": BREAD}]},
+        environment={"LITELLM_LOCAL_MODEL_COST_MAP": "True"},  # nothing is fetched at import
+    ),
+}
