@@ -41,7 +41,10 @@ def main(arguments: list[str]) -> int:
     names = everything if "all" in given.names else given.names or [SERVER]
     failed = [name for name in names if (server() if name == SERVER else library(name, write=given.write))]
     if len(names) > 1:
-        print(f"{len(names) - len(failed)} of {len(names)} did as they should" + f"; not {', '.join(failed)}" * bool(failed))
+        print(
+            f"{len(names) - len(failed)} of {len(names)} did as they should"
+            + f"; not {', '.join(failed)}" * bool(failed)
+        )
     return int(bool(failed))
 
 
@@ -59,13 +62,16 @@ def library(name: str, *, write: bool) -> int:
     # Named without its extras as well: pip would else look on PyPI for what a plugin of a row asks for, this package.
     ours = ("--editable", ".", "--editable", f".[{row.extras}]")
     python = prepare(ENVIRONMENTS / name, *ours, *row.packages, follows=ROOT / "pyproject.toml")
-    command = [python, Path(__file__).parent / "interop_library.py", name, *(["--write"] if write else [])]
+    script = str(Path(__file__).parent / "interop_library.py")
+    command = [str(python), script, name, *(["--write"] if write else [])]
     return subprocess.run(command, env=clean(), check=False).returncode
 
 
 def server() -> int:
     """Exit code of both clients with llama.cpp's server."""
-    print(f"Server: {', '.join(SERVER_PACKAGES)} from PyPI, in .cache/interop; a llama with random weights.", flush=True)
+    print(
+        f"Server: {', '.join(SERVER_PACKAGES)} from PyPI, in .cache/interop; a llama with random weights.", flush=True
+    )
     where = ENVIRONMENTS / SERVER
     only = ("--only-binary", ",".join(SERVER_PACKAGES))
     python = prepare(where, *only, "--editable", ".", *SERVER_PACKAGES, follows=ROOT / "pyproject.toml")

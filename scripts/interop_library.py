@@ -58,6 +58,7 @@ def printed(path: Path, library: Library, emulator: Emulator) -> tuple[int, str]
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
             "HOME": home,
             "PYTHONIOENCODING": "utf-8",
+            "PYTHONUNBUFFERED": "1",  # what goes to two streams comes in the order in which it was written
             "WANDB_API_BASE": emulator.base_url,
             "WANDB_API_KEY": KEY,
             "WANDB_PROJECT": PROJECT,
@@ -67,8 +68,7 @@ def printed(path: Path, library: Library, emulator: Emulator) -> tuple[int, str]
                 command[path.suffix],
                 env=environment,
                 cwd=home,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
+                capture_output=True,
                 timeout=LIMIT,
                 check=False,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,9 +13,10 @@ PAGES = ROOT / "docs" / "integrations"
 EXAMPLES = ROOT / "examples" / "integrations"
 
 _BLOCK = re.compile(
-    r"<!-- file: (?P<name>\S+) -->\n```(?P<language>\w+)\n(?P<code>.*?)```\n(?:\n```text\n(?P<output>.*?)```\n)?", re.DOTALL
+    r"<!-- file: (?P<name>\S+) -->\n```(?P<language>\w+)\n(?P<code>.*?)```\n(?:\n```text\n(?P<output>.*?)```\n)?",
+    re.DOTALL,
 )
-_LANGUAGES = {".py": "python", ".sh": "sh", ".toml": "toml"}
+_LANGUAGES = {".py": "python", ".ipynb": "python", ".sh": "sh", ".toml": "toml"}
 _RUN = re.compile(r"^Run with .*$", re.MULTILINE)
 
 
@@ -53,5 +55,9 @@ def filled(text: str, outputs: Mapping[str, str], versions: str) -> str:
 
 
 def code_of(path: Path) -> str:
-    """A file as a page shows it; notebooks are shown by their own viewers."""
-    return path.read_text("utf-8")
+    """A file as a page shows it: of a notebook the code of its cells."""
+    text = path.read_text("utf-8")
+    if path.suffix != ".ipynb":
+        return text
+    cells = ("".join(cell["source"]) for cell in json.loads(text)["cells"] if cell["cell_type"] == "code")
+    return "\n".join(f"# %%\n{cell}\n" for cell in cells)

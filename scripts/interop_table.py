@@ -1,7 +1,7 @@
 """The libraries that `scripts/interop` tries with the emulator: what each needs, and what the model says to it.
 
-A library is a row here, a page in `docs/integrations` and its files in `examples/integrations`. The page shows each file,
-and below it what it prints; with `scripts/interop NAME --write` it is filled in from what was printed.
+A library is a row here, a page in `docs/integrations` and its files in `examples/integrations`. The page shows each
+file, and below it what it prints; `scripts/interop NAME --write` fills it in from what was printed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Library(NamedTuple):
     packages: tuple[str, ...]
     """Requirements for pip; the lower bounds are what the examples are written for."""
     replies: Mapping[str, Replies]
-    """By the name of the file that is run. Requests beyond these get what the emulator makes up, an unknown model a 404."""
+    """By the name of the file that is run. What is asked beyond these is answered unscripted: no such model, say."""
     extras: str = "emulator"
     """Extras of this package, with commas."""
     left: int = 0
@@ -34,31 +34,22 @@ class Library(NamedTuple):
     """Variables beside those of the client."""
 
 
+def fields(**values: str) -> Mapping[str, Any]:
+    """What DSPy's usual adapter reads."""
+    return {"text": "".join(f"[[ ## {name} ## ]]\n{value}\n\n" for name, value in values.items())}
+
+
 LIBRARIES: dict[str, Library] = {
     "langchain": Library(
-        packages=("langchain>=1.5", "langchain-core>=1.8"),
+        packages=("langchain>=1.5", "langchain-core>=1.8", "langchain-openai>=1.7"),
         replies={
-            "langchain_chat.py": [
-                PRIME,
-                COUNT,
-                COUNT,
-                WEATHER,
-                COLD,
-                {"tool_calls": [("Recipe", BREAD)]},
-            ]
+            "langchain_chat.py": [PRIME, COUNT, COUNT, WEATHER, COLD, {"tool_calls": [("Recipe", BREAD)]}],
+            "langchain_openai_chat.py": [PRIME, COUNT],
         },
     ),
     "llama-index": Library(
         packages=("llama-index-core>=0.14.25", "llama-index-llms-openai-like>=0.8"),
-        replies={
-            "llama_index_chat.py": [
-                PRIME,
-                COUNT,
-                WEATHER,
-                COLD,
-                {"tool_calls": [("Recipe", BREAD)]},
-            ]
-        },
+        replies={"llama_index_chat.py": [PRIME, COUNT, WEATHER, COLD, {"tool_calls": [("Recipe", BREAD)]}]},
     ),
     "pydantic-ai": Library(
         packages=("pydantic-ai-slim[openai]>=2.68",),
@@ -69,19 +60,11 @@ LIBRARIES: dict[str, Library] = {
         replies={
             "dspy_programs.py": [
                 PRIME,
-                {
-                    "text": '[[ ## steps ## ]]\n["knead", "bake"]\n\n[[ ## minutes ## ]]\n40\n\n[[ ## completed ## ]]',
-                },
-                {"text": "[[ ## answer ## ]]\nThree, two, one.\n\n[[ ## completed ## ]]"},
-                {
-                    "text": "[[ ## next_thought ## ]]\nAsk.\n\n[[ ## next_tool_name ## ]]\nget_weather\n\n"
-                    '[[ ## next_tool_args ## ]]\n{"city": "Oslo"}\n\n[[ ## completed ## ]]'
-                },
-                {
-                    "text": "[[ ## next_thought ## ]]\nDone.\n\n[[ ## next_tool_name ## ]]\nfinish\n\n"
-                    "[[ ## next_tool_args ## ]]\n{}\n\n[[ ## completed ## ]]"
-                },
-                {"text": f"[[ ## reasoning ## ]]\nIt said so.\n\n[[ ## answer ## ]]\n{COLD['text']}\n\n[[ ## completed ## ]]"},
+                fields(steps='["knead", "bake"]', minutes="40", completed=""),
+                fields(answer="Three, two, one.", completed=""),
+                fields(next_thought="Ask.", next_tool_name="get_weather", next_tool_args='{"city": "Oslo"}'),
+                fields(next_thought="Done.", next_tool_name="finish", next_tool_args="{}"),
+                fields(reasoning="The tool says it.", answer=COLD["text"]),
             ]
         },
         environment={"LITELLM_LOCAL_MODEL_COST_MAP": "True"},  # nothing is fetched at import
@@ -102,7 +85,7 @@ LIBRARIES: dict[str, Library] = {
         replies={
             "fastapi_try.py": [
                 {"reasoning": "Easy.", **COUNT},
-                {"text": "Once upon a time. " * 100, "tokens_per_second": 20.0},
+                {"text": "Once upon a time. " * 100, "tokens_per_second": 20.0},  # a minute, were it not left
             ]
         },
         left=1,

@@ -23,7 +23,7 @@ async def stream() -> str:
     listener = dspy.streaming.StreamListener(signature_field_name="answer")
     program = dspy.streamify(dspy.Predict("question -> answer"), stream_listeners=[listener])
     pieces = [piece async for piece in program(question="Count down from three.")]
-    return "|".join(piece.chunk for piece in pieces if isinstance(piece, dspy.streaming.StreamResponse))
+    return "|".join(piece.chunk for piece in pieces if getattr(piece, "chunk", ""))
 
 
 project = {"OpenAI-Project": os.environ["WANDB_PROJECT"]}  # LiteLLM's `project=` does not become a header
@@ -37,7 +37,7 @@ recipe = dspy.Predict(Cook)(dish="bread")
 print(recipe.steps, recipe.minutes, recipe.get_lm_usage()["wandb/openai/gpt-oss-20b"]["total_tokens"], "tokens")
 print(asyncio.run(stream()))
 
-weather = dspy.ReAct("question -> answer", tools=[get_weather])(question="What is the weather in Oslo?")
+weather = dspy.ReAct("question -> answer", tools=[get_weather])(question="What does get_weather say of Oslo?")
 print(weather.trajectory["observation_0"], "->", weather.answer)
 
 try:

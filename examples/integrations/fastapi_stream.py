@@ -45,7 +45,7 @@ async def ask(text: str, model: str = "openai/gpt-oss-20b") -> StreamingResponse
     try:
         stream = await app.state.client.chat.completions.create(model=model, messages=messages, stream=True)
     except APIStatusError as error:
-        raise HTTPException(error.status_code, error.message) from error
+        raise HTTPException(error.status_code, str(error)) from error
     except APIError as error:
         raise HTTPException(502, str(error)) from error
     return StreamingResponse(events(stream), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})

@@ -22,7 +22,7 @@ class Recipe(BaseModel):
 
 
 def patched(mode: instructor.Mode) -> instructor.Instructor:
-    """`from_openai()` takes openai's class alone; this takes any `create()`. `apatch` and `AsyncInstructor` do it async."""
+    """`from_openai()` takes openai's class alone, `patch()` any `create()`; async: `apatch`, `AsyncInstructor`."""
     create = instructor.patch(create=client.chat.completions.create, mode=mode)
     return instructor.Instructor(client=client, create=create, mode=mode)
 

@@ -40,7 +40,7 @@ print("|".join(piece.text for piece in pieces if piece.text), whole.usage_metada
 print(asyncio.run(count_down(model)))
 
 agent = create_agent(model, tools=[get_weather])
-for message in agent.invoke({"messages": [("human", "What is the weather in Oslo?")]})["messages"]:
+for message in agent.invoke({"messages": [("human", "What does get_weather say of Oslo?")]})["messages"]:
     print(f"{message.type}: {message.text or message.tool_calls}")
 
 print(repr(model.with_structured_output(Recipe).invoke("Bread, in a word and a number.")))

@@ -1,4 +1,4 @@
-"""W&B Inference as a chat model of LangChain: copy this file. It keeps what ChatOpenAI drops, the thinking above all."""
+"""W&B Inference as a chat model of LangChain, to be copied. It keeps what ChatOpenAI drops, the thinking above all."""
 
 from typing import Any
 
@@ -16,23 +16,21 @@ class ChatWandbInference(BaseChatModel):
     """`params` are those of `create()`, such as `{"temperature": 0, "thinking": True}`."""
 
     model: str
-    params: dict[str, Any] = {}
+    params: dict[str, Any] = Field(default_factory=dict)
     client: Any = Field(default_factory=Client, exclude=True)
     async_client: Any = Field(default_factory=AsyncClient, exclude=True)
-    _llm_type = "wandb-inference"
+
+    @property
+    def _llm_type(self):
+        return "wandb-inference"
 
     def bind_tools(self, tools, *, tool_choice=None, **kwargs):
         choice = "required" if tool_choice == "any" else tool_choice
         return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], tool_choice=choice, **kwargs)
 
     def _request(self, messages, stop, kwargs):
-        return {
-            "model": self.model,
-            "messages": convert_to_openai_messages(messages),
-            "stop": stop,
-            **self.params,
-            **kwargs,
-        }
+        request = {"model": self.model, "messages": convert_to_openai_messages(messages), **self.params, **kwargs}
+        return {**request, "stop": stop} if stop else request
 
     def _generate(self, messages, stop=None, run_manager=None, **kwargs):
         return _result(self.client.chat.completions.create(**self._request(messages, stop, kwargs)))
@@ -61,12 +59,10 @@ def _result(answer):
 
 
 def _message(said, answer):
-    calls = [
-        tool_call_chunk(
-            name=call.function.name, args=call.function.arguments, id=call.id, index=getattr(call, "index", place)
-        )
-        for place, call in enumerate(said.tool_calls or ())
-    ]
+    calls = []
+    for place, call in enumerate(said.tool_calls or ()):
+        name, arguments = call.function.name, call.function.arguments
+        calls.append(tool_call_chunk(name=name, args=arguments, id=call.id, index=getattr(call, "index", place)))
     finish = answer.choices[0].finish_reason
     return AIMessageChunk(
         said.text,

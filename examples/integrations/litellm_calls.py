@@ -1,4 +1,4 @@
-"""LiteLLM itself, on the service or on our emulator: `python litellm_calls.py`. It reads WANDB_API_KEY, WANDB_API_BASE."""
+"""LiteLLM itself, on the service or on our emulator: `python litellm_calls.py`."""
 
 import os
 
@@ -36,7 +36,9 @@ print(message.content, "|", message.reasoning_content, "|", answer.usage.total_t
 stream = litellm.completion(messages=user("Count down from three."), stream=True, **ask)
 print("|".join(chunk.choices[0].delta.content for chunk in stream if chunk.choices[0].delta.content))
 
-answer = litellm.completion(messages=user("What is the weather in Oslo?"), tools=[TOOL], tool_choice="auto", **ask)
+answer = litellm.completion(
+    messages=user("What does get_weather say of Oslo?"), tools=[TOOL], tool_choice="auto", **ask
+)
 (call,) = answer.choices[0].message.tool_calls
 print(call.function.name, call.function.arguments)
 

@@ -28,7 +28,7 @@ def get_weather(city: str) -> str:
 
 async def ask_agent() -> str:
     agent = FunctionAgent(tools=[get_weather], llm=llm, streaming=False)
-    result = await agent.run("What is the weather in Oslo?")
+    result = await agent.run("What does get_weather say of Oslo?")
     return f"{result.tool_calls[0].tool_kwargs} -> {result.response.content}"
 
 
@@ -45,7 +45,11 @@ llm = OpenAILike(
 )
 
 answer = llm.chat([ChatMessage(role="system", content="Be brief."), ChatMessage("Name a prime above 100.")])
-print(" | ".join(f"{block.block_type}: {getattr(block, 'content', None) or block.text}" for block in answer.message.blocks))
+print(
+    " | ".join(
+        f"{block.block_type}: {getattr(block, 'content', None) or block.text}" for block in answer.message.blocks
+    )
+)
 print(answer.raw.usage.total_tokens, "tokens")
 print("|".join(piece.delta for piece in llm.stream_chat([ChatMessage("Count down from three.")]) if piece.delta))
 print(asyncio.run(ask_agent()))

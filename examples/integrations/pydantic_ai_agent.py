@@ -45,7 +45,7 @@ async def main() -> None:
     async with agent.run_stream("Count down from three.") as stream:
         print("|".join([piece async for piece in stream.stream_text(delta=True, debounce_by=None)]))
 
-    for message in (await agent.run("What is the weather in Oslo?")).all_messages():
+    for message in (await agent.run("What does get_weather say of Oslo?")).all_messages():
         print(" | ".join(f"{part.part_kind}: {getattr(part, 'args', None) or part.content}" for part in message.parts))
 
     print(repr((await agent.run("Bread.", output_type=NativeOutput(Recipe))).output))

@@ -33,8 +33,9 @@ class _Shared:
         if prompt.schema:
             schema = {"name": "output", "schema": prompt.schema}
             request["response_format"] = {"type": "json_schema", "json_schema": schema}
-        if prompt.tools:
-            request["tools"] = [{"type": "function", "function": _function(tool)} for tool in prompt.tools]
+        for tool in prompt.tools:
+            function = {"name": tool.name, "description": tool.description or "", "parameters": tool.input_schema}
+            request.setdefault("tools", []).append({"type": "function", "function": function})
         return {**request, **prompt.options.model_dump(exclude_none=True)}
 
 
@@ -47,7 +48,10 @@ class WandbModel(_Shared, llm.KeyModel):
 
 class AsyncWandbModel(_Shared, llm.AsyncKeyModel):
     async def execute(self, prompt, stream, response, conversation=None, key=None):
-        async with AsyncClient(api_key=key) as client, client.chat.completions.stream(**self._request(prompt)) as events:
+        async with (
+            AsyncClient(api_key=key) as client,
+            client.chat.completions.stream(**self._request(prompt)) as events,
+        ):
             async for event in events:
                 for told in _told(event, response):
                     yield told
@@ -77,14 +81,17 @@ def _told(event, response):
 
 
 def _messages(message):
-    results = [part for part in message.parts if isinstance(part, ToolResultPart)]
-    calls = [{"id": part.tool_call_id, "type": "function", "function": {"name": part.name, "arguments": json.dumps(part.arguments)}} for part in message.parts if isinstance(part, ToolCallPart)]
-    content = [{"type": "text", "text": part.text} for part in message.parts if isinstance(part, TextPart)]
-    content += [image(part.attachment.url or part.attachment.content_bytes()) for part in message.parts if isinstance(part, AttachmentPart)]
-    yield from ({"role": "tool", "tool_call_id": part.tool_call_id, "content": part.output} for part in results)
-    if content or calls:
-        yield {"role": message.role, "content": content or None, **({"tool_calls": calls} if calls else {})}
-
-
-def _function(tool):
-    return {"name": tool.name, "description": tool.description or "", "parameters": tool.input_schema}
+    text, pictures, calls = "", [], []
+    for part in message.parts:
+        if isinstance(part, TextPart):
+            text += part.text
+        elif isinstance(part, AttachmentPart):
+            pictures.append(image(part.attachment.url or part.attachment.content_bytes()))
+        elif isinstance(part, ToolCallPart):
+            function = {"name": part.name, "arguments": json.dumps(part.arguments)}
+            calls.append({"id": part.tool_call_id, "type": "function", "function": function})
+        elif isinstance(part, ToolResultPart):
+            yield {"role": "tool", "tool_call_id": part.tool_call_id, "content": part.output}
+    if text or pictures or calls:
+        content = [{"type": "text", "text": text}, *pictures] if pictures else text or None
+        yield {"role": message.role, "content": content, **({"tool_calls": calls} if calls else {})}
