@@ -25,8 +25,11 @@ class ChatWandbInference(BaseChatModel):
         return "wandb-inference"
 
     def bind_tools(self, tools, *, tool_choice=None, **kwargs):
-        choice = "required" if tool_choice == "any" else tool_choice
-        return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], tool_choice=choice, **kwargs)
+        if tool_choice in ("any", True):
+            tool_choice = "required"
+        elif isinstance(tool_choice, str) and tool_choice not in ("auto", "none", "required"):
+            tool_choice = {"type": "function", "function": {"name": tool_choice}}
+        return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], tool_choice=tool_choice, **kwargs)
 
     def _request(self, messages, stop, kwargs):
         request = {"model": self.model, "messages": convert_to_openai_messages(messages), **self.params, **kwargs}
