@@ -312,6 +312,7 @@ def test_tool_calls_on_a_stream(emulator):
     [
         ({"tool_choice": "auto"}, []),
         ({"tool_choice": "required"}, ["get_weather"]),
+        ({"tool_choice": "required", "messages": [{"role": "system", "content": "Go"}]}, ["get_weather"]),
         ({"tool_choice": {"type": "function", "function": {"name": "clock"}}}, ["clock"]),
     ],
 )
@@ -344,6 +345,32 @@ def test_after_a_tool_has_answered(emulator):
     ]
 
     assert content(emulator, messages=messages, tools=TOOLS).startswith("The tool says noon. ")
+
+
+@pytest.mark.parametrize(
+    ("called", "next_one"),
+    [
+        ([], "get_weather"),
+        (["get_weather"], "clock"),
+        (["clock"], "get_weather"),
+        (["get_weather", "clock"], "get_weather"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value) or "none",
+)
+def test_required_goes_on_to_the_next_tool(emulator, called, next_one):
+    """With `required` the model calls what it has not called since the user spoke, and then the first again."""
+    messages = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hello."}]
+    messages += [{"role": "user", "content": "Go on"}]
+    for name in called:
+        call = {"id": name, "type": "function", "function": {"name": name, "arguments": "{}"}}
+        messages += [
+            {"role": "assistant", "content": None, "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": name, "content": "noon"},
+        ]
+
+    calls = choice(emulator, messages=messages, tools=TOOLS, tool_choice="required")["message"]["tool_calls"]
+
+    assert [call["function"]["name"] for call in calls] == [next_one]
 
 
 def test_json_mode(emulator):
