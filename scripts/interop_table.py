@@ -98,6 +98,11 @@ LIBRARIES: dict[str, Library] = {
         packages=("llm>=0.36", "./examples/integrations/llm_wandb_inference"),
         replies={"llm_commands.sh": [PRIME, {"value": BREAD}, WEATHER, COLD, {"text": "A coat."}]},
     ),
+    "opentelemetry": Library(
+        packages=("opentelemetry-sdk>=1.30",),
+        replies={"opentelemetry_tracing.py": [WEATHER, COLD]},
+        extras="emulator,otel",
+    ),
     "litellm": Library(
         packages=("litellm>=1.110",),
         replies={"litellm_calls.py": [PRIME, COUNT, WEATHER, {"value": BREAD}]},
