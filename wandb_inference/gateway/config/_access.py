@@ -142,16 +142,18 @@ class Access:
     def _without(self, *, has_keys: bool) -> None:
         if has_keys:
             self._findings.warn(
-                None, "there is no master key, so the admin's paths (/metrics among them) are closed", path=_MASTER
+                None, "there is no master_key, so the paths of the admin, /metrics among them, are closed", path=_MASTER
             )
         elif self._local:
             self._findings.warn(
-                None, f"there is no master key: any key will do, and none, for who reaches {self._host}", path=_MASTER
+                None,
+                f"there is no master_key, so any key will do, or none: {self._host} is reached from this machine alone",
+                path=_MASTER,
             )
         else:
             self._findings.error(
                 None,
-                f"there is no key, and on {shown(self._host)} anyone could use this account",
+                f"there is no master_key, and on {shown(self._host)} anyone could use this account",
                 _ADD_ONE,
                 path=_MASTER,
             )
@@ -160,7 +162,7 @@ class Access:
         if len(key) < _SHORTEST or _WELL_KNOWN.fullmatch(key):
             self._say(
                 item,
-                f"{what} is one that is easily guessed",
+                f"{what} can be guessed",
                 f"make one of {_SHORTEST} characters or more, for example by `openssl rand -hex 24`",
                 error=not self._local,
             )

@@ -74,7 +74,7 @@ def build(
     listed = [*_listed(entries, root, findings), *short.entries]
     groups, access_groups = _groups(listed, deployments, findings)
     dropped = _foreign(deployments, groups, options.skip_foreign, findings)
-    if not listed or (dropped and not groups):
+    if not findings.failed and (not listed or (dropped and not groups)):
         findings.warn(entries.get("model_list") or entries.get("models"), "there are no models to serve")
 
     # A model that has a mistake is one that the rest may name.
@@ -112,7 +112,8 @@ def build(
 
 def _listed(entries: dict[str, Item], root: Item, findings: Findings) -> list[Entry]:
     item = entries.get("model_list")
-    if item is None and "models" not in entries:
+    # Else a misspelt model_list would be said twice.
+    if item is None and "models" not in entries and root.entries.keys() == entries.keys():
         findings.error(root.place, "there is no model_list", "write model_list: [] to serve none")
     found: list[Entry] = []
     for each in elements(item, findings):
@@ -174,7 +175,7 @@ def _foreign(deployments: Deployments, groups: dict[str, Group], skip: bool, fin
     if any(provider == "openai" for _, provider in foreign):
         hint += "; openai/ needs an api_base, and W&B's own gpt-oss models are wandb/openai/..."
     entry = foreign[0][0]
-    findings.error(entry.params, f"this gateway does not speak to the providers of {listed}", hint)
+    findings.error(entry.params, f"these are models of providers that the gateway does not speak to: {listed}", hint)
     return frozenset()
 
 

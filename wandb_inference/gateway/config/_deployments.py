@@ -95,6 +95,7 @@ class Deployments:
         address = self._addresses.named(params)
         target = target_of(params, has_project=address.has_project, short=entry.short, findings=self._findings)
         if isinstance(target, Foreign):
+            self._findings.drop(entry.item.path)  # what is wrong in it is not for us to say
             self.foreign.append((entry, target.provider))
             return []
         if params.get("model") is None:

@@ -104,6 +104,10 @@ class Findings:
         """Notes what is not as its author may think; the arguments are those of `error`."""
         self._add("warning", where, message, hint, path)
 
+    def drop(self, path: str) -> None:
+        """Forgets what was found at a path and below."""
+        self._all = {each: None for each in self._all if not f"{each.path}.".startswith(f"{path}.")}
+
     def add(self, finding: Finding) -> None:
         """Notes a finding that was made elsewhere."""
         self._all[finding] = None
@@ -123,7 +127,12 @@ class Findings:
     def ordered(self) -> tuple[Finding, ...]:
         """All of them: file by file in the order they were met, and by line in each."""
         files = {finding.file: number for number, finding in reversed(list(enumerate(self._all)))}
-        return tuple(sorted(self._all, key=lambda f: (f.line is not None, files[f.file], f.line or 0, f.column or 0)))
+        wrong = {(each.file, each.line, each.path) for each in self._all if each.severity == "error"}
+        # What is wrong needs no warning beside it.
+        kept = [
+            each for each in self._all if each.severity == "error" or (each.file, each.line, each.path) not in wrong
+        ]
+        return tuple(sorted(kept, key=lambda f: (f.line is not None, files[f.file], f.line or 0, f.column or 0)))
 
 
 def hide(text: str) -> str:

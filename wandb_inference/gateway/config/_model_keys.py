@@ -80,7 +80,9 @@ KEYS: Final[tuple[Key, ...]] = (
     *warned(_P, "mock_response", "has no effect: `wandb-inference emulator` makes up answers"),
     *taken(_P, "keepalive_seconds", "seconds between signs of life on a silent stream; 15, and 0 for none"),
     *taken(_P, "default_api_key_rpm_limit default_api_key_tpm_limit", "limits of each key on this deployment"),
-    *refused(_P, "guardrails", "there are no guardrails here, and without them requests would go through unchecked"),
+    *refused(
+        _P, "guardrails", "there are no guardrails here, and to leave it out would let through what it is to stop"
+    ),
     *refused(
         _P,
         "aws_*key* aws_*token* aws_role_name aws_session_name azure_*token* azure_*secret azure_*password "

@@ -210,7 +210,8 @@ def _found(prefix: str, wanted: Mapping[str, str], settings: Settings, sources: 
             fields: Fields[Section] = getattr(settings, section)
             value = getattr(fields.values, key)
             if value is not None:
-                values[attribute] = tuple(cast("list[Any]", value)) if isinstance(value, list) else value
+                several = isinstance(value, list)
+                values[attribute] = tuple(cast("Any", value)) if several else value
                 sources.note(f"{prefix}.{attribute}", fields.get(key))
                 break
     return values

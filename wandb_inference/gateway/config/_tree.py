@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 from datetime import date
-from typing import Final, TypeAlias, cast
+from typing import Final, Protocol, TypeAlias, cast
 
 import yaml
 
@@ -81,7 +81,7 @@ def read_yaml(text: str, file: str, findings: Findings) -> Item:
         try:
             node = loader.get_single_node()
         finally:
-            loader.dispose()  # type: ignore[no-untyped-call]
+            loader.dispose()  # pyright: ignore[reportUnknownMemberType]
     except _TooDeep as error:
         findings.error(error.place(file), f"more than {_DEEPEST} levels are nested here", "no configuration needs them")
     except yaml.reader.ReaderError as error:
@@ -106,6 +106,17 @@ class _TooDeep(Exception):
         return _marked(file, self._mark)
 
 
+# What PyYAML's stubs leave without types.
+class _Event(Protocol):
+    start_mark: yaml.Mark
+
+    def peek_event(self) -> _Event: ...
+
+
+class _Constructor(Protocol):
+    def construct_object(self, node: yaml.Node) -> object: ...
+
+
 class _Loader(yaml.SafeLoader):
     """PyYAML's, which would otherwise go as deep as the stack does."""
 
@@ -116,7 +127,7 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: object) -> yaml.Node | None:
         self._depth += 1
         if self._depth > _DEEPEST:
-            raise _TooDeep(cast("yaml.Event", self.peek_event()).start_mark)  # pyright: ignore[reportUnknownMemberType]
+            raise _TooDeep(cast("_Event", self).peek_event().start_mark)
         node = super().compose_node(parent, cast("int", index))
         self._depth -= 1
         return node
@@ -161,7 +172,7 @@ class _Reader:
         if node.tag in (_TAG + "str", _TAG + "value"):
             return cast("str", node.value)
         try:
-            value = cast("object", self._constructor.construct_object(node))  # type: ignore[no-untyped-call]
+            value = cast("_Constructor", self._constructor).construct_object(node)
         except (ValueError, KeyError, AttributeError, OverflowError):  # `!!int x`, the 31st of February
             kind = node.tag.removeprefix(_TAG)
             self._findings.error(place, f"this can't be read as a YAML {kind}", "write it in quotes if it is text")
