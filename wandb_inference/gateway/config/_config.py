@@ -102,7 +102,7 @@ class ServerSettings:
     ssl_certificate: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class KeyRule:
     """A client's key, and what it may do."""
 
@@ -118,7 +118,7 @@ class KeyRule:
     budget_duration: Duration | None = None
     expires: float | None = None
     """Seconds since 1970 from which it no longer holds."""
-    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def allows(self, match: Match) -> bool:
         """Whether it may use the group that was asked for, under the name that it was asked by."""
@@ -128,6 +128,9 @@ class KeyRule:
             each in (match.asked, match.name, match.group.name) or ("*" in each and Pattern(each).tails(match.asked))
             for each in self.models
         )
+
+    def __repr__(self) -> str:
+        return hide(f"KeyRule({self.name!r})")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ _KEY_SHAPE: Final = re.compile(
     r"wandb_v\d+_[\w-]+|\b(?:sk|pk|rk)-[\w-]{4,}|\b(?=[\w-]*\d)[0-9a-fA-F]{32,}\b|eyJ[\w-]+(?:\.[\w-]*)*"
 )
 _LONGEST: Final = 80
+_SHORTEST: Final = 6
 
 NOT_SHOWN: Final = "(not shown)"
 
@@ -88,6 +89,12 @@ class Findings:
 
     def __init__(self) -> None:
         self._all: dict[Finding, None] = {}
+        self._hidden: set[str] = set()
+
+    def keep_secret(self, value: str) -> None:
+        """Keeps a value of the environment out of all findings; what is shorter than a key may be a word of theirs."""
+        if len(value) >= _SHORTEST:
+            self._hidden |= {value, repr(value)[1:-1]}
 
     def error(self, where: Item | Place | None, message: str, hint: str | None = None, *, path: str = "") -> None:
         """Notes a mistake.
@@ -117,7 +124,15 @@ class Findings:
         if where is not None and not isinstance(where, Place):
             path = path or where.path
         file, line, column = place if place and place.line else (None, None, None)
-        self.add(Finding(file, line, column, hide(path), severity, hide(message), hint and hide(hint)))
+        self.add(
+            Finding(file, line, column, self._hide(path), severity, self._hide(message), hint and self._hide(hint))
+        )
+
+    def _hide(self, text: str) -> str:
+        for value in self._hidden:
+            text = text.replace(value, "***")
+        # Names come from the file as they are; each finding is one line.
+        return hide("".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text))
 
     @property
     def failed(self) -> bool:

@@ -129,7 +129,7 @@ class Deployment:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Group:
     """The deployments behind one name."""
 
@@ -141,6 +141,9 @@ class Group:
     def is_wildcard(self) -> bool:
         """Whether its name is a pattern."""
         return "*" in self.name
+
+    def __repr__(self) -> str:
+        return hide(f"Group({self.name!r}, {len(self.deployments)} deployments)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,7 @@ def _looked_up(text: str, item: Item, environment: Environment, findings: Findin
         name = text.removeprefix(_PREFIX).strip()
         value = environment.get(name)
         if value is not None and value.strip():
+            findings.keep_secret(value)
             return value, environment.origin(name)
         if value is None:
             hint = nearest(name, environment.names) or "set it, or take the line away"

@@ -60,7 +60,7 @@ class _Lines:
 
     @property
     def text(self) -> str:
-        return "\n".join(self._lines) + "\n"
+        return hide("\n".join(self._lines) + "\n")
 
     def raw(self, line: str) -> None:
         self._lines.append(line)
@@ -72,7 +72,7 @@ class _Lines:
     def add(self, depth: int, name: str, value: object, path: str, mark: str = "") -> None:
         text = f"{_INDENT * depth}{mark}{name}: {_shown(value)}"
         source = self._sources.get(path)
-        self.raw(f"{text:<{_COLUMN}}  # {hide(source)}" if source else text)
+        self.raw(f"{text:<{_COLUMN}}  # {source}" if source else text)
 
     def add_all(self, depth: int, path: str, values: Mapping[str, object]) -> None:
         for name, value in values.items():
@@ -155,8 +155,8 @@ def _shown(value: object) -> str:
     if isinstance(value, str):
         return _text(value)
     if not isinstance(value, Mapping | list | tuple):
-        return hide(str(value))
-    return hide(json.dumps(_without_secrets(cast("object", value)), ensure_ascii=False, default=str))
+        return str(value)
+    return json.dumps(_without_secrets(cast("object", value)), ensure_ascii=False, default=str)
 
 
 def _without_secrets(value: object) -> object:
@@ -172,4 +172,4 @@ def _text(text: str) -> str:
     """Text as YAML has it, in quotes where it would else be read as something different."""
     plain = text.replace("-", "").replace("/", "").replace(".", "").replace("_", "").replace(":", "")
     safe = plain.isalnum() and not text.startswith(("-", ":", ".")) and not text.endswith(":") and ": " not in text
-    return hide(text) if safe else hide(json.dumps(text, ensure_ascii=False))
+    return text if safe else json.dumps(text, ensure_ascii=False)
