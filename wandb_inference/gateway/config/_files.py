@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -30,8 +31,8 @@ def gather(path: Path, shown_as: str, findings: Findings) -> tuple[Item, tuple[P
 
 
 def _gather(path: Path, name: str, by: Item | None, files: dict[Path, None], findings: Findings) -> Item:
-    files[path.resolve()] = None
     root = read_yaml(_text(path, name, by, findings), name, findings)
+    files[_real(path)] = None
     if root.value is None:
         findings.error(root.place, "the file is empty" if by is None else "the included file is empty")
         raise Unreadable
@@ -43,7 +44,7 @@ def _gather(path: Path, name: str, by: Item | None, files: dict[Path, None], fin
     for entry in _included(include, findings):
         other = Path(name).parent / str(entry.value)
         target = path.parent / str(entry.value)
-        if target.resolve() in files:
+        if _real(target) in files:
             continue
         try:
             added = _gather(target, str(other), entry, files, findings)
@@ -60,11 +61,15 @@ def _included(include: Item | None, findings: Findings) -> list[Item]:
     if not isinstance(include.value, list):
         findings.error(include, f"{shown(include.value)} is not a list of files", "write include: [models.yaml]")
         return []
-    names = [item for item in include.items if isinstance(item.value, str) and item.value.strip()]
+    names = [each for each in include.items if isinstance(each.value, str) and each.value.strip("\0 ") == each.value]
     for number, item in enumerate(include.items):
         if item not in names:
             findings.error(item.place, f"{shown(item.value)} is no file's name", path=f"include[{number}]")
     return names
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))  # Path.resolve() fails for links that lead to each other
 
 
 def _text(path: Path, name: str, by: Item | None, findings: Findings) -> str:

@@ -242,7 +242,7 @@ def _marked(file: str, mark: object) -> Place:
 def _problem(error: yaml.MarkedYAMLError) -> str:
     """What PyYAML says, without what it quotes of the file beyond two characters: that may be a password's half."""
     what = " ".join(text for text in (error.context, error.problem) if text)
-    return re.sub(r" '(?!<[\w ]+>')[^']{3,}'", "", what.replace("'\\t'", "'TAB'")).replace("'TAB'", "a tab")
+    return re.sub(r" '(?!<[\w ]+>')[^']{3,}'", "", what.replace("character '\\t'", "a tab"))
 
 
 def _mending(error: yaml.MarkedYAMLError) -> str | None:
