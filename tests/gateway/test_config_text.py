@@ -13,7 +13,7 @@ from wandb_inference.gateway.config import ConfigFileError, check, load
 NOT_YAML = {
     "a tab": (
         "model_list: []\nx:\n\ty: 1\n",
-        "3:1: this is not YAML: while scanning for the next token found character a tab",
+        "3:1: this is not YAML: while scanning for the next token found a tab",
     ),
     "open brackets": ("model_list: [a, b\n", "2:1: this is not YAML: while parsing a flow sequence"),
     "indentation": (
@@ -170,10 +170,9 @@ def test_the_error(tmp_path: Path) -> None:
 def test_includes(tmp_path: Path) -> None:
     """Lists are extended, each file counts once, and paths are seen from the file that names them."""
     (tmp_path / "more").mkdir()
-    (tmp_path / "more" / "a.yaml").write_text(
-        "include: [b.yaml, ../config.yaml]\nmodel_list: [{model_name: a, litellm_params: {model: wandb/x}}]\n"
-    )
-    (tmp_path / "more" / "b.yaml").write_text("model_list: [{model_name: b, litellm_params: {model: wandb/x}}]\n")
+    entry = "model_list: [{{model_name: {}, litellm_params: {{model: wandb/x}}}}]\n".format
+    (tmp_path / "more" / "a.yaml").write_text(f"include: [b.yaml, ../config.yaml]\n{entry('a')}")
+    (tmp_path / "more" / "b.yaml").write_text(entry("b"))
 
     config = loaded(tmp_path, f"include: [more/a.yaml, more/b.yaml]\n{MODEL}")
 
@@ -188,7 +187,7 @@ def test_an_include_replaces(tmp_path: Path) -> None:
 
     config = loaded(
         tmp_path,
-        f"include: [more.yaml]\n{MODEL}\nrouter_settings: {{num_retries: 1}}\nenvironment_variables: {{A: b}}\nlitellm_settings:\n",
+        f"include: [more.yaml]\n{MODEL}\nrouter_settings: {{num_retries: 1}}\nenvironment_variables: {{A: b}}\n",
     )
 
     assert config.router.num_retries == 5
@@ -297,7 +296,7 @@ REFERENCES = {
 @pytest.mark.parametrize("reference", REFERENCES)
 @pytest.mark.parametrize("key", ["api_key", "project", "api_base", "rpm", "temperature"])
 def test_references_that_fail(reference: str, key: str, tmp_path: Path) -> None:
-    """A variable that is not there, or is written in another language, is one mistake, and nothing is put in its place."""
+    """A variable that is not there, or is written as elsewhere, is one mistake, and nothing takes its place."""
     text, expected = REFERENCES[reference]
 
     error = mistake(

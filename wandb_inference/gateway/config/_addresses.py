@@ -209,6 +209,8 @@ class Addresses:
             self._refused(item, error, "project")
             return False
         if project is None:
+            if self._account.config is None:  # which has been noted
+                return False
             self._findings.error(item, f"{quote(item)} names no team", "write team/project, or set WANDB_ENTITY")
             return False
         self._sources.note(f"{path}.project", item)

@@ -78,7 +78,8 @@ def build(
         findings.warn(entries.get("model_list") or entries.get("models"), "there are no models to serve")
 
     # A model that has a mistake is one that the rest may name.
-    routes = Routes({**{entry.name: Group(entry.name, ()) for entry in listed}, **groups}, dropped, sources, findings)
+    named = {entry.name: Group(entry.name, ()) for entry in listed if entry.name not in dropped}
+    routes = Routes({**named, **groups}, dropped, sources, findings)
     routes.read_aliases(mapping(settings.router.get("model_group_alias"), findings))
     for alias, model in short.aliases:
         routes.add_alias(alias, model)

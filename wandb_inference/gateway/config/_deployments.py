@@ -98,7 +98,8 @@ class Deployments:
             self._findings.drop(entry.item.path)  # what is wrong in it is not for us to say
             self.foreign.append((entry, target.provider))
             return []
-        if params.get("model") is None:
+        written = entry.params.entries.get("model")
+        if params.get("model") is None and (written is None or (written.value is None and written.origin is None)):
             place = entry.params if isinstance(entry.params.value, dict) else entry.item
             self._findings.error(place, "there is no model", "write model: wandb/<id>")
         one_of(info.get("mode"), ("chat",), self._findings)

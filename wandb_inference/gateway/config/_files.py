@@ -74,7 +74,7 @@ def _real(path: Path) -> Path:
 
 def _text(path: Path, name: str, by: Item | None, findings: Findings) -> str:
     place = Place(name, 1, 1) if by is None else by.place
-    what = "the file" if by is None else f"the file to include, {shown(name)},"
+    what = "the file" if by is None else f"the file to include, {shown(by.value)},"
     try:
         if path.stat().st_size > _LARGEST:
             findings.error(place, f"{what} is larger than {_LARGEST // 1024 // 1024} MiB")

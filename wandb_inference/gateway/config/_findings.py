@@ -142,7 +142,7 @@ class Findings:
     def ordered(self) -> tuple[Finding, ...]:
         """All of them: file by file in the order they were met, and by line in each."""
         files = {finding.file: number for number, finding in reversed(list(enumerate(self._all)))}
-        wrong = {(each.file, each.line, each.path) for each in self._all if each.severity == "error"}
+        wrong = {(each.file, each.line, each.path) for each in self._all if each.line and each.severity == "error"}
         # What is wrong needs no warning beside it.
         kept = [
             each for each in self._all if each.severity == "error" or (each.file, each.line, each.path) not in wrong

@@ -115,7 +115,7 @@ def _text(value: object) -> object:
         more = "" if value is None or isinstance(value, dict | list) else ": write it in quotes"
         raise wanted(f"text{more}")
     if not value.strip():
-        raise wanted("text that is not empty")
+        raise wanted("a text of one character or more")
     return value.strip()
 
 
