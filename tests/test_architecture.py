@@ -28,6 +28,7 @@ LAYERS = [
     ("_client_options", "_client"),
     ("_completion",),
     ("testing",),
+    ("gateway",),
     ("cli",),
     ("__main__",),
 ]
@@ -121,6 +122,7 @@ def test_the_sdk_needs_what_it_declares(path: Path) -> None:
         "_transport": {"truststore"},
         "_images": {"PIL"},
         "cli": {"click", "prompt_toolkit", "rich"},
+        "gateway": {"httptools", "uvicorn", "uvloop", "yaml"},
     }
     extra = extras.get(layer_of(path), set())
 

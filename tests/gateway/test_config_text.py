@@ -181,13 +181,13 @@ def test_includes(tmp_path: Path) -> None:
 
 def test_an_include_replaces(tmp_path: Path) -> None:
     """What is no list is replaced by an included file, as LiteLLM does, and that is said."""
-    (tmp_path / "more.yaml").write_text(
-        "router_settings: {num_retries: 5, timeout: 7}\nenvironment_variables: {B: c}\n"
-    )
+    sections = "router_settings: {num_retries: 5, timeout: 7}\nlitellm_settings: {num_retries: 2}\n"
+    (tmp_path / "more.yaml").write_text(f"{sections}environment_variables: {{B: c}}\n")
 
     config = loaded(
         tmp_path,
-        f"include: [more.yaml]\n{MODEL}\nrouter_settings: {{num_retries: 1}}\nenvironment_variables: {{A: b}}\n",
+        f"include: [more.yaml]\n{MODEL}\nrouter_settings: {{num_retries: 1}}\nenvironment_variables: {{A: b}}\n"
+        "litellm_settings:\n",
     )
 
     assert config.router.num_retries == 5

@@ -91,6 +91,8 @@ def build(
     master_key = access.master_key(settings.general, has_keys=bool(keys and keys.items))
     access.check_apart(master_key, rules, keys)
     kept = state(settings, environment, sources, findings)
+    for name, place in environment.places.items():
+        sources.note(f"environment_variables.{name}", place)
     if findings.failed:
         return None
     return GatewayConfig(

@@ -14,7 +14,6 @@ from ._keys import Section as SectionName
 from ._keys import elsewhere, find, names
 from ._sections import Section
 from ._tree import Item, plain
-from ._values import WANTED
 
 M = TypeVar("M", bound=Section)
 T = TypeVar("T")
@@ -125,8 +124,8 @@ def read(kind: type[M], items: Mapping[str, Item], findings: Findings) -> Fields
             field = str(problem["loc"][0])
             wrong.add(field)
             item = _item_at(items[field], problem["loc"][1:])
-            kinds = _BUILT_IN.get(problem["type"], problem["msg"])
-            wanted = problem.get("ctx", {})["what"] if problem["type"] == WANTED else kinds
+            # Those of our own types have their text as pydantic's context.
+            wanted = problem.get("ctx", {}).get("error") or _BUILT_IN.get(problem["type"], problem["msg"])
             findings.error(item, f"{quote(item)} is not {wanted}")
     kept = {name: item for name, item in items.items() if name not in wrong}
     return Fields(kind.model_validate({name: data[name] for name in kept if name in data}), kept)
@@ -154,10 +153,7 @@ def without_none(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _item_at(item: Item, steps: Iterable[int | str]) -> Item:
     for step in steps:
-        if isinstance(step, int) and step < len(item.items):
-            item = item.items[step]
-        elif isinstance(step, str) and step in item.entries:
-            item = item.entries[step]
+        item = item.items[step] if isinstance(step, int) else item.entries.get(step, item)
     return item
 
 

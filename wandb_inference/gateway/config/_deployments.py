@@ -28,6 +28,24 @@ _LIMITS: Final = (
 )
 _SECOND: Final = frozenset({*_PRICES, "rpm", "tpm", "order", "cooldown_time"})
 """What may stand in `model_info` as well."""
+_AS_THEY_ARE: Final = {
+    "extra_body": "extra_body",
+    "drop": "additional_drop_params",
+    "keep": "allowed_openai_params",
+    "drop_unsupported": "drop_params",
+    "tags": "tags",
+    "tag_regex": "tag_regex",
+    "key_rpm": "default_api_key_rpm_limit",
+    "key_tpm": "default_api_key_tpm_limit",
+}
+"""Attributes that come from one key of `litellm_params` alone, for their sources."""
+_ABOUT: Final = {
+    "allowed_fails_policy": "allowed_fails_policy",
+    "health_check": "disable_background_health_check",
+    "health_check_timeout": "health_check_timeout",
+    "health_check_model": "health_check_model",
+}
+"""The same for `model_info`."""
 _NO_TAGS: Final = "has no effect, since router_settings.enable_tag_filtering is not on"
 
 
@@ -201,9 +219,9 @@ class Deployments:
         defaults = without_none({name: getattr(params.values, name) for name in Body.model_fields})
         for name in defaults:
             self._sources.note(f"{path}.defaults.{name}", params.get(name))
-        self._sources.note(f"{path}.extra_body", params.get("extra_body"))
+        for attribute, key in _AS_THEY_ARE.items():
+            self._sources.note(f"{path}.{attribute}", params.get(key))
         drop = tuple(params.values.additional_drop_params or ())
-        self._sources.note(f"{path}.drop", params.get("additional_drop_params"))
         drop_all = params.values.drop_params
         return {
             "defaults": {name: value for name, value in defaults.items() if name not in drop},
@@ -224,6 +242,9 @@ class Deployments:
             except re.error as error:
                 self._findings.error(params.items["tag_regex"], f"entry {number} is no regular expression: {error.msg}")
         policy_names(info.get("allowed_fails_policy"), FAILS, self._findings)
+        for attribute, key in _ABOUT.items():
+            self._sources.note(f"{path}.{attribute}", info.get(key))
+        self._sources.note(f"{path}.model_info", next(iter(info.items.values()), None))
         pick = self._sources.pick
         return {
             "tags": tuple(own.tags or ()),

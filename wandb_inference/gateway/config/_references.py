@@ -26,12 +26,13 @@ class Environment:
         self._environ = environ
         self.added: dict[str, str] = {}
         """What `environment_variables` adds."""
-        self._places: dict[str, str] = {}
+        self.places: dict[str, str] = {}
+        """Where it does."""
 
     def add(self, name: str, value: str, item: Item) -> None:
         """Puts a variable before those of the process."""
         self.added[name] = value
-        self._places[name] = str(item.place)
+        self.places[name] = str(item.place)
 
     def get(self, name: str) -> str | None:
         """The variable's value; `None` where it is not set."""
@@ -40,7 +41,7 @@ class Environment:
     def origin(self, name: str) -> str:
         """Where a variable is set: `environment NAME`, or `environment_variables NAME, config.yaml:3`."""
         if name in self.added:
-            return f"environment_variables {name}, {self._places[name]}"
+            return f"environment_variables {name}, {self.places[name]}"
         return f"environment {name}"
 
     @property

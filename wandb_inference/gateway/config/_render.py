@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import fields
 from datetime import datetime, timezone
+from decimal import Decimal
 from typing import Any, Final, cast
 
 from ._checking import is_secret
@@ -38,7 +39,9 @@ def render(config: GatewayConfig) -> str:
             _deployment(lines, deployment, f"models.{name}[{number}]")
     lines.head(0, "aliases", config.aliases)
     for name, alias in config.aliases.items():
-        lines.add(1, _text(name), f"{alias.model}{' (hidden)' if alias.hidden else ''}", f"aliases.{name}")
+        lines.add(
+            1, _text(name), {"model": alias.model, "hidden": True} if alias.hidden else alias.model, f"aliases.{name}"
+        )
     _fallbacks(lines, config)
     _settings(lines, "router", config.router)
     _settings(lines, "server", config.server)
@@ -71,7 +74,7 @@ class _Lines:
 
     def add(self, depth: int, name: str, value: object, path: str, mark: str = "") -> None:
         text = f"{_INDENT * depth}{mark}{name}: {_shown(value)}"
-        source = self._sources.get(path)
+        source = self._sources.get(path, "default") if path else None
         self.raw(f"{text:<{_COLUMN}}  # {source}" if source else text)
 
     def add_all(self, depth: int, path: str, values: Mapping[str, object]) -> None:
@@ -81,11 +84,11 @@ class _Lines:
 
 
 def _deployment(lines: _Lines, deployment: Deployment, path: str) -> None:
-    lines.add(2, "id", deployment.id, f"{path}.id", mark="- ")
+    lines.add(2, "id", deployment.id, "", mark="- ")
     for name in _FIRST[:5]:
         value = getattr(deployment, name)
         if value is not None:
-            lines.add(3, name, value, f"{path}.{name}")
+            lines.add(3, name, value, "" if name == "provider" else f"{path}.{name}")
     for name in deployment.headers:
         lines.add(3, f"headers.{name}", Secret(""), f"{path}.headers.{name}")
     for name, default in _defaults_of(Deployment).items():
@@ -97,11 +100,11 @@ def _deployment(lines: _Lines, deployment: Deployment, path: str) -> None:
         if value is not None:
             lines.add(3, field.name, value, f"{path}.{field.name}")
     for name, value in deployment.defaults.items():
-        lines.add(3, f"defaults.{name}", _HIDDEN if is_secret(name) else value, f"{path}.defaults.{name}")
+        lines.add(3, f"defaults.{name}", Secret("") if is_secret(name) else value, f"{path}.defaults.{name}")
     for name, value in deployment.extra_body.items():
-        lines.add(3, f"extra_body.{name}", _HIDDEN if is_secret(name) else value, f"{path}.extra_body")
+        lines.add(3, f"extra_body.{name}", Secret("") if is_secret(name) else value, f"{path}.extra_body")
     for name, value in deployment.model_info.items():
-        lines.add(3, f"model_info.{name}", _HIDDEN if is_secret(name) else value, f"{path}.model_info")
+        lines.add(3, f"model_info.{name}", Secret("") if is_secret(name) else value, f"{path}.model_info")
 
 
 def _fallbacks(lines: _Lines, config: GatewayConfig) -> None:
@@ -146,6 +149,8 @@ def _defaults_of(kind: type[Deployment]) -> dict[str, object]:
 def _shown(value: object) -> str:
     if value is None:
         return "none"
+    if isinstance(value, Decimal):
+        return format(value, "f")
     if isinstance(value, Secret):
         return _HIDDEN
     if isinstance(value, bool):

@@ -110,7 +110,9 @@ class Routes:
             if name in lists["general"]:
                 self._findings.error(item, f"fallbacks of {shown(name)} are also under router_settings")
             lists["general"][name] = self._targets(name, item, targets)
+            self._sources.note(f"fallbacks.general.{name}", item)
         default = self._one_place(settings, "default_fallbacks")
+        self._sources.note("fallbacks.default", default)
         named = self._targets(None, default, elements(default, self._findings)) if default else ()
         for found in lists.values():
             self._check_chains(found, router.max_fallbacks)

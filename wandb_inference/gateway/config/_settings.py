@@ -134,6 +134,8 @@ def router_settings(settings: Settings, sources: Sources, findings: Findings) ->
     checks = router.values.optional_pre_call_checks or []
     if others := [name for name in checks if name not in _ALWAYS]:
         findings.warn(router.get("optional_pre_call_checks"), f"{', '.join(map(shown, others))} has no effect")
+    if "session_affinity" in checks:
+        sources.note("router.session_affinity", router.get("optional_pre_call_checks"))
     if values.get("allowed_fails") == 3:  # LiteLLM takes its default, written out, for left out
         del values["allowed_fails"]
     return RouterSettings(
@@ -162,7 +164,7 @@ def server_settings(
     if others := [name for name in general.values.alerting or () if name != "webhook"]:
         findings.warn(general.get("alerting"), f"{', '.join(map(shown, others))} has no effect")
     return ServerSettings(
-        forward_headers=_forwarded(general),
+        forward_headers=_forwarded(general, sources),
         callbacks=_callbacks(litellm, sources, findings),
         cors_origins=_origins(general, environment, sources),
         trusted_proxies=_proxies(general, sources, findings),
@@ -240,8 +242,9 @@ def _arguments(router: Fields[Router], findings: Findings) -> dict[str, Any]:
     return without_none({attribute: getattr(values, name) for name, attribute in _ARGUMENTS.items()})
 
 
-def _forwarded(general: Fields[General]) -> tuple[str, ...]:
+def _forwarded(general: Fields[General], sources: Sources) -> tuple[str, ...]:
     given: bool | list[str] | None = general.values.forward_client_headers_to_llm_api
+    sources.note("server.forward_headers", general.get("forward_client_headers_to_llm_api"))
     if isinstance(given, list):
         return tuple(name.strip().lower() for name in given)
     return ("x-*",) if given else ()
