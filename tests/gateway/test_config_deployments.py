@@ -76,21 +76,21 @@ MISTAKES = {
     "OpenAI's own": ("model: openai/gpt-4o", "m (openai, line 2); take them out"),
     "another's": ("model: x, custom_llm_provider: azure", "m (azure, line 2); take them out"),
     "a star too many": ("model: wandb/*", '"*" has more * than the name "m"'),
-    "no scheme": ("model: wandb/x, api_base: api.example/v1", 'api_base: "api.example/v1" has no scheme; Write'),
+    "no scheme": ("model: wandb/x, api_base: api.example/v1", 'api_base: "api.example/v1" has no scheme; write'),
     "an endpoint": ("model: wandb/x, api_base: 'http://x/v1/chat/completions'", "is an endpoint, not the base of all"),
-    "the web site": ("model: wandb/x, api_base: 'https://wandb.ai'", "is not the inference API; The inference API is"),
-    "a number": ("model: wandb/x, api_base: 7", "api_base: base_url is of type int, not str"),
+    "the web site": ("model: wandb/x, api_base: 'https://wandb.ai'", "is not the inference API; the inference API is"),
+    "a number": ("model: wandb/x, api_base: 7", "api_base: the value is of type int, not str"),
     "two addresses": (
         "model: wandb/x, api_base: 'http://a/v1', base_url: 'http://b/v1'",
         "base_url: another address is given in",
     ),
     "an address that is none": ("model: openai/x, api_base: 'http://[x'", "can't be read"),
-    "an empty key": ("model: wandb/x, api_key: ''", "api_key: api_key is empty"),
-    "a key of nothing": ("model: wandb/x, api_key: ", "api_key: api_key is empty"),
-    "a key that is a number": ("model: wandb/x, api_key: 12", "api_key: api_key is of type int, not str"),
-    "Bearer": ("model: wandb/x, api_key: Bearer abc", 'api_key: api_key begins with "Bearer"; Give the key alone'),
+    "an empty key": ("model: wandb/x, api_key: ''", "api_key: the value is empty"),
+    "a key of nothing": ("model: wandb/x, api_key: ", "api_key: the value is empty"),
+    "a key that is a number": ("model: wandb/x, api_key: 12", "api_key: the value is of type int, not str"),
+    "Bearer": ("model: wandb/x, api_key: Bearer abc", 'api_key: the value begins with "Bearer"; give the key alone'),
     "a project of three": ("model: wandb/x, project: a/b/c", 'project: "a/b/c" is not of the form "team/project"'),
-    "a project that is a number": ("model: wandb/x, project: 3", "project: project is of type int"),
+    "a project that is a number": ("model: wandb/x, project: 3", "project: the value is of type int"),
     "two projects": (
         "model: wandb/x, project: a/b, extra_headers: {OpenAI-Project: c/d}",
         "extra_headers.OpenAI-Project: another project is given in",
@@ -139,6 +139,10 @@ MISTAKES = {
     "a key from elsewhere": (
         "model: wandb/x, master_key: 1",
         "there is no such key; it belongs under general_settings",
+    ),
+    "no name for a header": (
+        'model: wandb/x, model_info: {id: "a\\nb"}',
+        "is not a text without line breaks and the like",
     ),
     "no credential": ("model: wandb/x, litellm_credential_name: c", '"c" is not in credential_list'),
     "a credential that is a number": (
@@ -205,7 +209,7 @@ def test_the_same_id_twice(tmp_path: Path) -> None:
     """An id is of one deployment."""
     text = "model_list:\n" + 2 * "- {model_name: m, litellm_params: {model: wandb/x}, model_info: {id: a}}\n"
 
-    assert 'model_list[1].model_info.id: "a" is also the id in' in mistake(tmp_path, text)
+    assert 'model_list[1].model_info.id: "a" is also an id in' in mistake(tmp_path, text)
 
 
 def test_no_models_at_all(tmp_path: Path) -> None:
@@ -333,12 +337,13 @@ def test_headers(tmp_path: Path) -> None:
 
 def test_organizations(tmp_path: Path) -> None:
     """A list of organizations makes a deployment of each."""
-    config = loaded(tmp_path, entry("model: wandb/x, organization: [a, b]"))
+    config = loaded(tmp_path, entry("model: wandb/x, organization: [a, b], model_info: {id: mine}"))
 
     assert [each.headers for each in config.groups["m"].deployments] == [
         {"OpenAI-Organization": "a"},
         {"OpenAI-Organization": "b"},
     ]
+    assert [each.id for each in config.groups["m"].deployments] == ["mine", "mine-2"]
 
 
 def test_credentials(tmp_path: Path) -> None:

@@ -127,3 +127,14 @@ def test_without_a_file(tmp_path: Path) -> None:
     assert '  "*":\n' in text
     assert "      project: team/project                           # environment WANDB_PROJECT\n" in text
     assert "files:" not in text
+
+
+def test_another_service(tmp_path: Path) -> None:
+    """Another service has neither project nor key, and nothing is shown in their place."""
+    text = render(
+        loaded(tmp_path, "models: {m: {model: openai/x, custom_llm_provider: openai, api_base: 'http://o/v1'}}\n")
+    )
+
+    assert "      provider: openai\n      base_url: http://o/v1                           # " in text
+    assert "api_key" not in text
+    assert "project:" not in text

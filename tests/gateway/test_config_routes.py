@@ -173,6 +173,26 @@ ROUTES = {
         "general_settings: {forward_client_headers_to_llm_api: all}",
         '"all" is not true, false or a list of names',
     ),
+    "no header": (
+        "general_settings: {forward_client_headers_to_llm_api: [X-Trace, 'a b']}",
+        '"a b" can\'t be the name of a header',
+    ),
+    "headers that say who asks": (
+        "general_settings: {forward_client_headers_to_llm_api: [Authorization, x-trace]}",
+        "authorization: never sent on, for it says whose request it is or where it ends",
+    ),
+    "a key's header": (
+        "general_settings: {litellm_key_header_name: 'my key'}",
+        'litellm_key_header_name: "my key" is not the name of a header',
+    ),
+    "an alias with a star": (
+        "router_settings: {model_group_alias: {'gpt-*': m}}",
+        'the alias "gpt-*" stands for itself alone; a model\'s name may have a *',
+    ),
+    "a group's policy for none": (
+        "router_settings: {model_group_retry_policy: {mm: {TimeoutErrorRetries: 3}}}",
+        'model_group_retry_policy.mm: there is no model "mm"; did you mean "m"?',
+    ),
     "addresses": (
         "general_settings: {allowed_ips: [home]}",
         'allowed_ips[0]: "home" is not an address or a network, as 10.0.0.7 or 10.0.0.0/8',
@@ -208,8 +228,9 @@ litellm_settings:
 
     fallbacks = config.fallbacks
     assert [fallbacks.of(name) for name in ("m", "n", "w/x", "w/z")] == [("n",), (), ("m",), ("n",)]
-    assert fallbacks.of("m", "content_policy") == ("w/y",)
-    assert fallbacks.of("m", "context_window") == ()
+    assert fallbacks.of("w/x", "w/*") == ("m",)
+    assert fallbacks.of("m", kind="content_policy") == ("w/y",)
+    assert fallbacks.of("m", kind="context_window") == ()
     assert Fallbacks().of("m") == ()
 
 
@@ -384,6 +405,11 @@ general_settings:
     assert str(server.budget_duration) == "7d"
     assert "litellm_settings.turn_off_message_logging: prompts are never logged here" in warnings(config)
     assert 'general_settings.alerting: "slack" has no effect' in warnings(config)
+
+
+def test_a_budget_of_nothing_is_none(tmp_path: Path) -> None:
+    """LiteLLM's default for all, written out, is no budget."""
+    assert loaded(tmp_path, f"{MODEL}litellm_settings: {{max_budget: 0}}\n").server.max_budget is None
 
 
 def test_settings_of_the_environment(tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def test_fallbacks_in_litellm_settings() -> None:
     found = config("07-fallbacks")
 
     assert found.fallbacks.of("big") == ("small",)
-    assert found.fallbacks.of("small", "context_window") == ("long",)
+    assert found.fallbacks.of("small", kind="context_window") == ("long",)
     assert (found.router.num_retries, found.router.timeout) == (3, 10)
 
 

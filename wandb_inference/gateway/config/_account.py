@@ -35,7 +35,7 @@ class Account:
         try:
             return resolve(environ=variables, cwd=self._cwd, home=self._home)
         except ConfigurationError as error:
-            self._findings.error(None, error.message, error.hint)
+            self._findings.error(None, error.message, error.hint and error.hint.rstrip("."))
             return None
 
     @property

@@ -177,7 +177,7 @@ class Addresses:
                 self._refused(item, error, "api_key")
                 return None
             self._sources.note(f"{path}.api_key", item)
-            return Secret(str(key)), item.origin
+            return Secret(str(key)), item.origin and item.origin.partition(",")[0]
         if target.provider == "openai":
             self._findings.warn(entry.params.place, "there is no api_key, so none is sent", path=entry.params.path)
             return None, None
@@ -221,10 +221,15 @@ class Addresses:
         return self._account.team if alone else None
 
     def _refused(self, item: Item, error: ConfigurationError, source: str) -> None:
-        # The SDK's texts begin with the value, where there is one to show.
+        # The SDK's texts have the name and the value first, where there is one to show, and the source after it.
         before, _, after = error.message.rpartition(f" ({source})")
-        hint = None if item.origin and after else error.hint and error.hint.rstrip(".")
-        self._findings.error(item, f"{quote(item)}{after}" if after else before, hint)
+        message = f"{quote(item)}{after}" if after else f"the value {before.partition(' ')[2]}"
+        self._findings.error(item, message, None if item.origin and after else sdk_hint(error))
+
+
+def sdk_hint(error: ConfigurationError) -> str | None:
+    """The hint of an error of the SDK's, as findings have them."""
+    return error.hint and error.hint[0].lower() + error.hint[1:].rstrip(".")
 
 
 def given(params: Fields[Params], name: str) -> Item | None:

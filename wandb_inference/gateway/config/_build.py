@@ -10,6 +10,7 @@ from ..._checks import check_base_url
 from ...exceptions import ConfigurationError
 from ._access import Access
 from ._account import Account
+from ._addresses import sdk_hint
 from ._checking import check, elements, known, mapping, same
 from ._config import GatewayConfig
 from ._deployments import Deployments, Entry
@@ -80,6 +81,7 @@ def build(
     # A model that has a mistake is one that the rest may name.
     named = {entry.name: Group(entry.name, ()) for entry in listed if entry.name not in dropped}
     routes = Routes({**named, **groups}, dropped, sources, findings)
+    routes.check_names(settings.router.get("model_group_retry_policy"))
     routes.read_aliases(mapping(settings.router.get("model_group_alias"), findings))
     for alias, model in short.aliases:
         routes.add_alias(alias, model)
@@ -191,7 +193,7 @@ def _api_base(argument: str | None, environment: Environment, findings: Findings
     try:
         url = check_base_url(value, source)
     except ConfigurationError as error:
-        findings.error(None, error.message, error.hint and error.hint.rstrip("."))
+        findings.error(None, error.message, sdk_hint(error))
         return None
     if source != "argument":
         findings.warn(None, f"{API_BASE_VARIABLE} is set: all W&B models are asked at {shown(url)}")

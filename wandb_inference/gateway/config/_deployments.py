@@ -260,13 +260,11 @@ class Deployments:
         }
 
     def _named(self, made: Deployment, entry: Entry, info: Fields[Info], key_name: str | None) -> Deployment:
-        given = info.values.id
-        if given is not None:
-            if given in self._ids:
-                self._findings.error(info.items["id"], f"{shown(given)} is also the id in {self._ids[given].place}")
-            self._ids[given] = info.items["id"]
-            return replace(made, id=given)
-        id = _hash(made, entry, key_name)
+        id, item = info.values.id, info.get("id")
+        if id is None:
+            id = _hash(made, entry, key_name)
+        elif id in self._ids and self._ids[id] is not entry.item:
+            self._findings.error(item, f"{shown(id)} is also an id in {self._ids[id].place}")
         number = 1
         while (again := id if number == 1 else f"{id}-{number}") in self._ids:
             number += 1

@@ -28,7 +28,8 @@ class Secret:
 
     def matches(self, other: str) -> bool:
         """Whether it is the same text; how long the comparison takes does not say where they differ."""
-        return hmac.compare_digest(self._value.encode(), other.encode("utf-8", "surrogateescape"))
+        one, two = (text.encode("utf-8", "surrogatepass") for text in (self._value, other))
+        return hmac.compare_digest(one, two)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Secret) and self._value == other._value
@@ -167,9 +168,16 @@ class Fallbacks:
     """For groups that `general` does not name."""
 
     def of(
-        self, name: str, kind: Literal["general", "context_window", "content_policy"] = "general"
+        self, *names: str, kind: Literal["general", "context_window", "content_policy"] = "general"
     ) -> tuple[str, ...]:
-        """The groups to go on with, without the one itself."""
+        """The groups to go on with, without the one itself.
+
+        Args:
+            names: All names of the group, as `Match` has them; the first that has a list counts.
+            kind: What went wrong.
+        """
         lists: Mapping[str, tuple[str, ...]] = getattr(self, kind)
-        found = lists.get(name) or lists.get("*") or (self.default if kind == "general" else ())
-        return tuple(each for each in found if each != name)
+        found = next((lists[name] for name in (*names, "*") if name in lists), None)
+        if found is None:
+            found = self.default if kind == "general" else ()
+        return tuple(each for each in found if each not in names)

@@ -13,6 +13,7 @@ from ._values import (
     Flag,
     Headers,
     Json,
+    Name,
     Number,
     Pause,
     Positive,
@@ -35,7 +36,7 @@ def _stop(value: object) -> object:
 class Entry(Section):
     """An entry of `model_list`."""
 
-    model_name: Text | None = None
+    model_name: Name | None = None
     litellm_params: Json | None = None
     model_info: Json | None = None
 
@@ -144,7 +145,7 @@ class Params(Body):
 class Info(Section):
     """`model_info`; what is not named here is kept as it is."""
 
-    id: Text | None = None
+    id: Name | None = None
     mode: Text | None = None
     base_model: Text | None = None
     max_tokens: Positive | None = None

@@ -73,6 +73,12 @@ class Routes:
                 continue
             self.add_alias(name, model, hidden=hidden)
 
+    def check_names(self, item: Item | None) -> None:
+        """Notes the keys of a mapping that are no models."""
+        for name, entry in item.entries.items() if item else ():
+            if not self.knows(name) and name not in self.dropped:
+                self._findings.error(entry, f"there is no model {shown(name)}", nearest(name, self.names))
+
     def add_alias(self, name: str, model: Item, *, hidden: bool = False) -> None:
         """Takes in one alias.
 
@@ -82,6 +88,10 @@ class Routes:
             hidden: Whether lists leave it out.
         """
         target = str(model.value)
+        if _ALL in name:
+            self._findings.error(
+                model, f"the alias {shown(name)} stands for itself alone", "a model's name may have a *"
+            )
         if target in self.dropped:
             self._findings.warn(model, f"{shown(target)} was left out, and this alias with it")
             return

@@ -10,8 +10,10 @@ from ._values import (
     Count,
     Dollars,
     Flag,
+    HeaderName,
     Json,
     Moment,
+    Name,
     Network,
     Pause,
     Positive,
@@ -158,8 +160,8 @@ class General(Section):
     background_health_checks: Flag | None = None
     health_check_interval: Seconds | None = None
     enable_health_check_routing: Flag | None = None
-    litellm_key_header_name: Text | None = None
-    user_header_name: Text | None = None
+    litellm_key_header_name: HeaderName | None = None
+    user_header_name: HeaderName | None = None
     enforce_user_param: Flag | None = None
     reject_clientside_metadata_tags: Flag | None = None
     enforced_params: Texts | None = None
@@ -186,7 +188,7 @@ class General(Section):
 class ClientKey(Section):
     """An entry of `keys`."""
 
-    name: Text | None = None
+    name: Name | None = None
     key: Any = None
     models: Texts | None = None
     rpm: Positive | None = None

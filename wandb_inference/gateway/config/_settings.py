@@ -15,6 +15,7 @@ from ._references import Environment
 from ._sections import General, LiteLLM, Router, Section, StrategyArgs
 from ._sources import Sources
 from ._tree import Item
+from ._values import HEADER_NAME
 
 _KINDS: Final = (
     "BadRequestError",
@@ -41,6 +42,14 @@ _NOT_OURS: Final = ("provider-budget-routing", "lar1")
 _ALWAYS: Final = frozenset({"enforce_model_rate_limits", "session_affinity"})
 _CALLBACKS: Final = ("prometheus", "otel")
 _MB: Final = 1024 * 1024
+NEVER_FORWARDED: Final = frozenset(
+    {
+        *("authorization", "x-litellm-api-key", "api-key", "x-api-key", "x-goog-api-key", "ocp-apim-subscription-key"),
+        *("openai-project", "openai-organization", "cookie", "proxy-authorization"),
+        *("host", "connection", "content-length", "content-type", "transfer-encoding", "expect", "te", "upgrade"),
+    }
+)
+"""Headers of clients that no setting sends on."""
 _DATABASES: Final = ("postgres", "postgresql", "sqlite")
 _REDIS: Final = ("redis_host", "redis_port", "redis_password", "redis_url", "redis_db")
 
@@ -152,6 +161,8 @@ def server_settings(
     """What holds for all requests."""
     general, litellm = settings.general, settings.litellm
     values = _found("server", _SERVER, settings, sources)
+    if values.get("max_budget") == 0:  # LiteLLM's default, written out: no budget
+        del values["max_budget"]
     for name in ("max_request_bytes", "max_response_bytes"):
         if name in values:
             values[name] = max(1, int(values[name] * _MB))
@@ -164,7 +175,7 @@ def server_settings(
     if others := [name for name in general.values.alerting or () if name != "webhook"]:
         findings.warn(general.get("alerting"), f"{', '.join(map(shown, others))} has no effect")
     return ServerSettings(
-        forward_headers=_forwarded(general, sources),
+        forward_headers=_forwarded(general, sources, findings),
         callbacks=_callbacks(litellm, sources, findings),
         cors_origins=_origins(general, environment, sources),
         trusted_proxies=_proxies(general, sources, findings),
@@ -242,12 +253,18 @@ def _arguments(router: Fields[Router], findings: Findings) -> dict[str, Any]:
     return without_none({attribute: getattr(values, name) for name, attribute in _ARGUMENTS.items()})
 
 
-def _forwarded(general: Fields[General], sources: Sources) -> tuple[str, ...]:
+def _forwarded(general: Fields[General], sources: Sources, findings: Findings) -> tuple[str, ...]:
     given: bool | list[str] | None = general.values.forward_client_headers_to_llm_api
     sources.note("server.forward_headers", general.get("forward_client_headers_to_llm_api"))
-    if isinstance(given, list):
-        return tuple(name.strip().lower() for name in given)
-    return ("x-*",) if given else ()
+    if not isinstance(given, list):
+        return ("x-*",) if given else ()
+    names = tuple(name.strip().lower() for name in given)
+    item = general.get("forward_client_headers_to_llm_api")
+    if odd := [name for name in names if not HEADER_NAME.fullmatch(name)]:
+        findings.error(item, f"{', '.join(map(shown, odd))} can't be the name of a header")
+    if never := [name for name in names if name in NEVER_FORWARDED]:
+        findings.error(item, f"{', '.join(never)}: never sent on, for it says whose request it is or where it ends")
+    return names
 
 
 def _callbacks(litellm: Fields[LiteLLM], sources: Sources, findings: Findings) -> tuple[str, ...]:

@@ -16,7 +16,8 @@ _INTEGER: Final = re.compile(r"[+-]?\d{1,18}")
 _NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?")
 _DURATION: Final = re.compile(r"(\d{1,9})(s|m|h|d|w|mo)")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400, "mo": 30 * 86_400}
-_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""RFC 9110, 5.6.2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,19 @@ def _text(value: object) -> object:
     return value.strip()
 
 
+def _name(value: object) -> object:
+    text = _text(value)
+    if not str(text).isprintable():  # names travel in headers
+        raise wanted("a text without line breaks and the like")
+    return text
+
+
+def _header_name(value: object) -> object:
+    if not isinstance(value, str) or not HEADER_NAME.fullmatch(value.strip()):
+        raise wanted("the name of a header")
+    return value.strip()
+
+
 def _texts(value: object) -> object:
     if isinstance(value, str):
         return [value]
@@ -129,7 +143,7 @@ def _mapping(value: object) -> dict[str, object]:
 
 def _headers(value: object) -> object:
     for name, text in _mapping(value).items():
-        if not _TOKEN.fullmatch(name):
+        if not HEADER_NAME.fullmatch(name):
             raise wanted("a mapping of headers: a name has a character that none can have")
         if isinstance(text, bool) or not isinstance(text, str | int | float):
             raise wanted("a mapping of headers to text")
@@ -168,5 +182,7 @@ Text: TypeAlias = Annotated[str, BeforeValidator(_text)]
 Texts: TypeAlias = Annotated[list[Text], BeforeValidator(_texts)]
 Json: TypeAlias = Annotated[dict[str, Any], BeforeValidator(_mapping)]
 Headers: TypeAlias = Annotated[Mapping[str, Any], BeforeValidator(_headers)]
+Name: TypeAlias = Annotated[str, BeforeValidator(_name)]
+HeaderName: TypeAlias = Annotated[str, BeforeValidator(_header_name)]
 Network: TypeAlias = Annotated[str, BeforeValidator(_network)]
 Moment: TypeAlias = Annotated[float, BeforeValidator(_moment)]
