@@ -108,6 +108,7 @@ MISTAKES = {
     "a number with signs": ("model: wandb/x, rpm: '1_000'", 'rpm: "1_000" is not a whole number, 1 or more'),
     "a seed": ("model: wandb/x, seed: x", 'seed: "x" is not a whole number'),
     "a weight": ("model: wandb/x, weight: -1", "weight: -1 is not a number, 0 or more"),
+    "a list for a number": ("model: wandb/x, temperature: [1]", "temperature: a list is not a number"),
     "hot": ("model: wandb/x, temperature: hot", 'temperature: "hot" is not a number'),
     "a long number": (f"model: wandb/x, temperature: '{'1' * 70}'", "is not a number"),
     "no time": ("model: wandb/x, timeout: 0", "timeout: 0 is not a number of seconds above 0"),

@@ -167,6 +167,10 @@ ROUTES = {
     ),
     "a section of text": ("router_settings: least-busy", 'router_settings: "least-busy" is not a mapping'),
     "a budget's span": ("litellm_settings: {budget_duration: 1d}", "there is no max_budget that it could renew"),
+    "a secret of the wrong type": (
+        "router_settings: {redis_password: 12345678}",
+        "router_settings.redis_password: (not shown) is not text: write it in quotes",
+    ),
     "ssl": ("litellm_settings: {ssl_verify: 3}", "ssl_verify: 3 is not true, false or the name of a file"),
     "callbacks": ("litellm_settings: {callbacks: [3]}", "callbacks[0]: 3 is not text"),
     "headers": (
@@ -232,6 +236,17 @@ litellm_settings:
     assert fallbacks.of("m", kind="content_policy") == ("w/y",)
     assert fallbacks.of("m", kind="context_window") == ()
     assert Fallbacks().of("m") == ()
+
+
+def test_chains_that_meet(tmp_path: Path) -> None:
+    """A model that is reached by two ways counts once."""
+    others = "".join(f"  - {{model_name: {name}, litellm_params: {{model: wandb/x}}}}\n" for name in "op")
+    chains = "fallbacks: [{m: [n, o]}, {n: [p]}, {o: [p]}]"
+
+    assert loaded(tmp_path, f"{MODEL}{others}router_settings: {{max_fallbacks: 3, {chains}}}\n").fallbacks.general
+    assert "this leads to 3 models" in mistake(
+        tmp_path, f"{MODEL}{others}router_settings: {{max_fallbacks: 2, {chains}}}\n"
+    )
 
 
 def test_circles(tmp_path: Path) -> None:

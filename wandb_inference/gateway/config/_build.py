@@ -20,7 +20,8 @@ from ._models import Deployment, Group, Secret
 from ._params import Entry as EntrySection
 from ._references import Environment
 from ._routes import Routes
-from ._settings import router_settings, sections, server_settings, state
+from ._routing import router_settings
+from ._settings import sections, server_settings, state
 from ._short import read_short
 from ._sources import Sources
 from ._tree import Item

@@ -17,7 +17,7 @@ from ._matching import short_name
 from ._models import Deployment, Price
 from ._params import Body, Credential, Info, Params
 from ._providers import Foreign, target_of
-from ._settings import FAILS, policy_names
+from ._routing import FAILS, policy_names
 from ._sources import Sources
 from ._tree import Item, plain
 
