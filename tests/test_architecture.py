@@ -28,6 +28,7 @@ LAYERS = [
     ("_client_options", "_client"),
     ("_completion",),
     ("testing", "tracing"),
+    ("gateway",),
     ("cli",),
     ("__main__",),
 ]
@@ -122,6 +123,7 @@ def test_the_sdk_needs_what_it_declares(path: Path) -> None:
         "_images": {"PIL"},
         "cli": {"click", "prompt_toolkit", "rich"},
         "tracing": {"opentelemetry", "requests"},
+        "gateway": {"httptools", "uvicorn", "uvloop", "yaml"},
     }
     extra = extras.get(layer_of(path), set())
 

@@ -1,0 +1,1 @@
+"""The gateway: one address for models of W&B Inference, configured as LiteLLM's proxy is. Needs `[gateway]`."""
