@@ -81,7 +81,7 @@ def read_yaml(text: str, file: str, findings: Findings) -> Item:
         try:
             node = loader.get_single_node()
         finally:
-            loader.dispose()  # pyright: ignore[reportUnknownMemberType]
+            loader.dispose()
     except _TooDeep as error:
         findings.error(error.place(file), f"more than {_DEEPEST} levels are nested here", "no configuration needs them")
     except yaml.reader.ReaderError as error:
