@@ -148,6 +148,8 @@ class Watch:
             hook = self._pending.pop()
         except IndexError:
             return ()
+        if self._sending is None:
+            return ()  # refused before anything was sent
         known = error if isinstance(error, APIError) else None
         if error is not None and known is None:
             self._interrupted(error, elapsed)

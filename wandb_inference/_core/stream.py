@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..exceptions import APIError, StreamInterruptedError
@@ -99,6 +100,8 @@ class StreamState:
         except APIError as error:
             if self._earlier is not None:
                 error.partial = self._earlier.snapshot()
+                if error.meta is not None:
+                    error.meta = replace(error.meta, pricing=self._call.pricing)
             raise
 
     def _finished(self, error: APIError) -> APIError:
