@@ -149,7 +149,9 @@ class StreamState:
         watch = journal.watch
         if watch is None:
             return ()
-        return watch.done(error, self._total or 0.0, meta=meta, usage=self.usage, complete=self.done)
+        answered = self.snapshot().model
+        total = self._total or 0.0
+        return watch.done(error, total, meta=meta, usage=self.usage, complete=self.done, answered=answered)
 
     @property
     def text(self) -> str:

@@ -24,6 +24,7 @@ from .tokens import Tokens, billed, possibly_billed
 
 if TYPE_CHECKING:
     from ..exceptions import APIError
+    from ..types import DoneEvent
 
 REPORTED = ("cost", "total_cost")
 """Fields of `usage` in which servers say what a call cost: OpenRouter's, and LiteLLM's in a stream; and others'."""
@@ -150,6 +151,12 @@ def details_of_failure(error: APIError) -> CostDetails:
         return details_of_all(error.rounds)
     answered = "" if error.partial is None else error.partial.model
     return details(error.usage, _pricing_of(error, answered), answered=answered, meta=error.meta)
+
+
+def cost_of_call(event: DoneEvent) -> Decimal | None:
+    """What a call cost that hooks are told of."""
+    answered = event.answered or ""
+    return details(event.usage, _pricing_of(event, event.model or ""), answered=answered, meta=event.meta).total
 
 
 def _pricing_of(holder: object, answered: str) -> Pricing:
