@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from pydantic import ValidationError
 
-from ..catalogue import resolve_name
 from ..exceptions import ParseError
 from ..types.completion import ChatCompletion
 from ..types.cost import EXACT, CostDetails
@@ -168,8 +167,7 @@ def _pricing_of(holder: object, answered: str) -> Pricing:
 
 def _name(model: str) -> str:
     """The id of a model, as a request has it."""
-    name = model.strip().removeprefix("wandb/")
-    return name if "/" in name else resolve_name(name) or name
+    return model.strip().removeprefix("wandb/")
 
 
 def completion_cost(

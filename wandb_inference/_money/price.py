@@ -163,7 +163,10 @@ class Prices:
 
     def get(self, model: str) -> Price | None:
         """The price of a model; `None` where it has none."""
-        return self._prices.get(model.lower())
+        price = self._prices.get(model.lower())
+        if price is None and (full := resolve_name(model)) is not None:
+            price = self._prices.get(full.lower())
+        return price
 
 
 def price_of_call(params: Mapping[str, Any]) -> Price | None:
@@ -194,7 +197,7 @@ def _wrong(name: str, value: object, expected: str, shown: str) -> InvalidReques
 
 def table_price(model: str) -> Price | None:
     """The table's price of a model; `None` where it has none."""
-    info = known(model)
+    info = known(resolve_name(model) or model)
     if info is None or info.input_price is None or info.output_price is None:
         return None
     return Price.per_million(info.input_price, info.output_price, info.cached_price)
