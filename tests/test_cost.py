@@ -226,7 +226,11 @@ class TestGiven:
 
     async def test_of_a_call(self, client: Any, emulator: Emulator) -> None:
         """A call's own price comes first, whatever function makes it, and is never sent."""
-        prices = {"input_cost_per_token": 1, "output_cost_per_token": 0.5, "cache_read_input_token_cost": Decimal("0.1")}
+        prices = {
+            "input_cost_per_token": 1,
+            "output_cost_per_token": 0.5,
+            "cache_read_input_token_cost": Decimal("0.1"),
+        }
         usage = {**USAGE, "completion_tokens_details": None}
         emulator.reply('"yes"', usage=usage, times=None)
         chats = client.chat.completions
@@ -345,7 +349,9 @@ class TestRounds:
         emulator.reply('{"number": "x"}', usage=USAGE)
         emulator.reply('{"number": 1}', usage={**USAGE, "cost": 0.25})
         answer = await done(
-            client.chat.completions.parse(model=MODEL, messages=MESSAGES, response_format=Answer, max_repairs=1, **GIVEN)
+            client.chat.completions.parse(
+                model=MODEL, messages=MESSAGES, response_format=Answer, max_repairs=1, **GIVEN
+            )
         )
 
         assert [round.cost for round in answer.rounds] == [110, Decimal("0.25")]
@@ -575,7 +581,8 @@ def test_clients_of_httpx(emulator: Emulator) -> None:
     """Prices reach calls over an `http_client`, too."""
     emulator.reply("Hi", usage=USAGE)
     http_client = httpx.Client(transport=emulator.transport())
-    client = Client(api_key=KEY, project=PROJECT, base_url="http://x/v1", http_client=http_client, prices={MODEL: GIVEN})
+    client = Client(
+        api_key=KEY, project=PROJECT, base_url="http://x/v1", http_client=http_client, prices={MODEL: GIVEN}
+    )
     assert client.chat.completions.create(model=MODEL, messages=MESSAGES).cost == 110
     http_client.close()
-
