@@ -489,6 +489,7 @@ class TestFunction:
         assert completion_cost({"usage": USAGE, "model": "GLM-5.2"}) == cost
         assert completion_cost({"usage": {**USAGE, "cost": 0}, "model": CACHED}) == 0
         assert completion_cost({"usage": USAGE}) is None
+        assert completion_cost({"usage": USAGE, "model": "glm-5.2"}, prices={CACHED: GIVEN}) == 110
         assert completion_cost({"usage": None, "model": CACHED}) is None
         assert completion_cost({"usage": None, "model": CACHED}, **GIVEN) is None
         assert completion_cost({"usage": USAGE}, **GIVEN) == 110

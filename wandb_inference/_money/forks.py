@@ -29,5 +29,5 @@ class Locked:
 
 _OWNERS: Final[WeakSet[Locked]] = WeakSet()
 
-if register := getattr(os, "register_at_fork", None):  # not on Windows, which has no fork
-    register(after_in_child=Locked.renew_all)
+if hasattr(os, "register_at_fork"):  # pragma: no branch  Windows has no fork
+    os.register_at_fork(after_in_child=Locked.renew_all)
