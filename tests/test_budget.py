@@ -38,6 +38,7 @@ from wandb_inference._money.limits import Asked, Hold, Limits
 from wandb_inference._money.tokens import Tokens
 from wandb_inference.testing import Emulator, Fault
 from wandb_inference.types import DoneEvent, Spending
+from wandb_inference.types.cost import in_dollars
 
 OTHER = "zai-org/GLM-5.2"
 LORA = "wandb-artifact:///team/project/name:v1"
@@ -73,8 +74,8 @@ class TestLimits:
         assert error.asked == Decimal("0.02")
         assert error.by_model == b.by_model == {MODEL: Spending(2, 20, 0, 10, 0, Decimal("0.04"))}
         assert str(error) == (
-            f"This call of {MODEL} is taken to need $0.020, and of the budget of $0.05 $0.040 is spent "
-            f"({MODEL}: 2 calls, 30 tokens, $0.040). "
+            f"The budget of $0.05 has $0.01 left, and this call of {MODEL} may take $0.02: "
+            f"$0.04 spent ({MODEL}: 2 calls, 30 tokens, $0.04). "
             "Nothing was sent. A smaller max_tokens= needs less. Else it takes a larger budget."
         )
         assert error.cost is None
@@ -86,7 +87,7 @@ class TestLimits:
         with budget(tokens=40) as b:
             await ask(client, max_tokens=5)
             with pytest.raises(
-                BudgetExceededError, match=r"is taken to need 32 tokens, .* 15 tokens are spent"
+                BudgetExceededError, match=r"has 25 tokens left, .* may take 32 tokens: 15 tokens spent"
             ) as caught:
                 await ask(client, max_tokens=11, n=2)
             await ask(client, max_completion_tokens=15)
@@ -104,12 +105,12 @@ class TestLimits:
                 await ask(client)
             await ask(client)
             with pytest.raises(
-                BudgetExceededError, match="to need 1 call, and of the budget of 1 call 1 call is spent"
+                BudgetExceededError, match=r"The budget of 1 call has none left for this one of .*: 1 call spent \("
             ):
                 await ask(client)
 
         assert (b.total.calls, b.total.failed) == (1, 1)
-        assert repr(b) == f"<Budget of 1 call: 1 call, 15 tokens, ${b.spent:f} spent>"
+        assert repr(b) == f"<Budget of 1 call: 1 call, 15 tokens, {in_dollars(b.spent)} spent>"
         assert repr(Budget("5", tokens=1_000)).startswith("<Budget of $5, 1,000 tokens: 0 calls")
 
     async def test_streams(self, make: Any, replies: Emulator) -> None:
@@ -118,7 +119,7 @@ class TestLimits:
         with budget(usd="0.05") as b:
             stream = await ask(client, stream=True, max_tokens=20)
             assert (b.reserved, b.in_flight, b.spent) == (Decimal("0.05") - (b.left or 0), 1, 0)
-            with pytest.raises(BudgetExceededError, match="held back for 1 in flight"):
+            with pytest.raises(BudgetExceededError, match="held back for 1 call in flight"):
                 await ask(client, max_tokens=20)
             async for _ in each(stream):
                 pass
@@ -142,6 +143,14 @@ class TestLimits:
         assert caught.value.asked == 1_010
         assert learned.value.asked == 10 + 2 * 400
         assert b.total.total_tokens == 820
+
+    async def test_calls_in_flight(self, client: Any) -> None:
+        """Calls in flight count."""
+        with budget(calls=1):
+            stream = await ask(client, stream=True)
+            with pytest.raises(BudgetExceededError, match="0 calls spent, 1 call in flight"):
+                await ask(client)
+            await done(stream.close())
 
     async def test_nested(self, make: Any, replies: Emulator) -> None:
         """Each of nested budgets must have room, and nothing stays held where one refuses."""
@@ -278,7 +287,7 @@ class TestRefusals:
 
     async def test_a_repair(self, client: Any, replies: Emulator) -> None:
         """A repair that is refused leaves the error of the answer that was paid for."""
-        with budget(calls=1), pytest.raises(ParseError, match="The repair failed: This call") as caught:
+        with budget(calls=1), pytest.raises(ParseError, match="The repair failed: The budget of 1 call") as caught:
             await done(
                 client.chat.completions.parse(model=MODEL, messages=MESSAGES, response_format=int, max_repairs=1)
             )

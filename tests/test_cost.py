@@ -146,7 +146,9 @@ class TestTable:
 
         assert (without.cost, without.cost_details.reason) == (None, "no token counts have come")
         assert unpriced.cost is None
-        assert unpriced.cost_details.reason.startswith("no price of team/unheard-of is known: Give it: Client(prices=")
+        assert unpriced.cost_details.reason.startswith(
+            "no price of team/unheard-of is known; give it as Client(prices="
+        )
         assert unpriced.cost_details.input_tokens == 40
         await done(client.close())
 

@@ -27,6 +27,7 @@ from wandb_inference._money.forks import Locked
 from wandb_inference._money.totals import Ledger, Taken, UsageTotals
 from wandb_inference.testing import Emulator, Fault
 from wandb_inference.types import ChatCompletion, Spending, UsageSnapshot
+from wandb_inference.types.cost import in_dollars
 
 OTHER = "zai-org/GLM-5.2"
 LORA = "wandb-artifact:///team/project/name:v1"
@@ -52,7 +53,7 @@ async def test_calls_add_up(client: Any, emulator: Emulator) -> None:
     assert client.usage.by_model == {MODEL: expected, OTHER: Spending(1, 100, 60, 30, 10, answers[1].cost)}
     assert client.usage.total == expected + client.usage.by_model[OTHER]
     assert client.usage.total.total_tokens == 390
-    assert repr(client.usage) == f"<UsageTotals 3 calls, 390 tokens, ${client.usage.total.cost:f}>"
+    assert repr(client.usage) == f"<UsageTotals 3 calls, 390 tokens, {in_dollars(client.usage.total.cost)}>"
 
 
 async def test_reset_and_snapshot(client: Any) -> None:

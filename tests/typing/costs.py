@@ -60,5 +60,5 @@ def failed(error: APIError, refused: BudgetExceededError, event: DoneEvent) -> N
     assert_type(event.cost, Decimal | None)
 
 
-budget(usd=[])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-Price(1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+budget(usd=[])  # type: ignore[arg-type]
+Price(1)  # type: ignore[call-arg]

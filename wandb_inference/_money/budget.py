@@ -9,7 +9,7 @@ from typing import NoReturn
 from typing_extensions import Self
 
 from ..exceptions import ConfigurationError
-from ..types.cost import EXACT, Spending, counted
+from ..types.cost import EXACT, Spending, counted, in_dollars
 from . import ACTIVE
 from .limits import NOTHING, Limits
 from .price import Amount, dollars, shown
@@ -117,7 +117,7 @@ class Budget:
 
     def __repr__(self) -> str:
         limits = [
-            "" if self.usd is None else f"${self.usd:f}",
+            "" if self.usd is None else in_dollars(self.usd),
             "" if self.tokens is None else counted(self.tokens, "token"),
             "" if self.calls is None else counted(self.calls, "call"),
         ]

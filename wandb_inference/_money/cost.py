@@ -89,7 +89,7 @@ def details(
     found = find_price(pricing, answered)
     if found is None:
         model = pricing.model or answered
-        return replace(counts, reason=": ".join(no_price(model)) if model else "no model is named")
+        return replace(counts, reason="; ".join(no_price(model)) if model else "no model is named")
     price, source, date = found
     parts = price_tokens(tokens, price)
     return replace(

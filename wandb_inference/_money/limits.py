@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn
 
 from ..exceptions import BudgetExceededError, ConfigurationError
-from ..types.cost import EXACT, Spending, counted
+from ..types.cost import EXACT, Spending, counted, in_dollars
 from .estimate import FIRST_ANSWER, Estimate, Lengths
 from .forks import Locked
 from .price import no_price
@@ -96,7 +96,8 @@ class Limits(Locked):
         if self.usd is not None and asked.price is None:
             unknown, hint = no_price(asked.model)
             raise ConfigurationError(
-                f"The budget is in dollars, and {unknown}", hint=f"{hint}, or limit tokens= or calls= instead."
+                f"The budget is in dollars, and {unknown}",
+                hint=f"{hint[0].upper()}{hint[1:]}, or limit tokens= or calls= instead.",
             )
         with self._lock:
             estimate = self._estimate(asked)
@@ -130,11 +131,18 @@ class Limits(Locked):
         unit = excess.unit
         limit, spent, reserved, asked = (_shown(unit, amount) for amount in excess[1:])
         on = "; ".join(f"{id}: {spending}" for id, spending in self._spent.items())
-        held = f", {reserved} held back for {self._in_flight} in flight" if self._in_flight else ""
-        smaller = "" if unit == "calls" else "A smaller max_tokens= needs less. "
+        held = "" if unit == "calls" else f"{reserved} held back for "
+        taken = f"{spent} spent{f' ({on})' if on else ''}" + (
+            f", {held}{counted(self._in_flight, 'call')} in flight" if self._in_flight else ""
+        )
+        if unit == "calls":
+            message, smaller = f"The budget of {limit} has none left for this one of {model}: {taken}", ""
+        else:
+            left = _shown(unit, max(_sum(excess.limit, -excess.spent, -excess.reserved), NOTHING))
+            message = f"The budget of {limit} has {left} left, and this call of {model} may take {asked}: {taken}"
+            smaller = "A smaller max_tokens= needs less. "
         return BudgetExceededError(
-            f"This call of {model} is taken to need {asked}, and of the budget of {limit} {spent} "
-            f"{'is' if unit == 'usd' or excess.spent == 1 else 'are'} spent{f' ({on})' if on else ''}{held}",
+            message,
             hint=f"Nothing was sent. {smaller}Else it takes a larger budget.",
             by_model=self._spent,
             **excess._asdict(),
@@ -179,4 +187,4 @@ def _sum(*amounts: Decimal | int) -> Decimal:
 
 
 def _shown(unit: str, amount: Decimal | int) -> str:
-    return f"${amount:f}" if unit == "usd" else counted(int(amount), unit.removesuffix("s"))
+    return in_dollars(Decimal(amount)) if unit == "usd" else counted(int(amount), unit.removesuffix("s"))

@@ -206,7 +206,7 @@ def table_price(model: str) -> Price | None:
 def no_price(model: str) -> tuple[str, str]:
     """What is to be said of a model that has no known price, and what to do about it."""
     whose = ", with its base's price" if model.startswith("wandb-artifact:") else ""
-    return f"no price of {model} is known", f"Give it: Client(prices={{{model!r}: Price(...)}}){whose}"
+    return f"no price of {model} is known", f"give it as Client(prices={{{model!r}: Price(...)}}){whose}"
 
 
 def find_price(pricing: Pricing, answered: str = "") -> tuple[Price, str, str | None] | None:

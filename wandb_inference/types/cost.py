@@ -111,7 +111,7 @@ class Spending:
         return self.prompt_tokens + self.completion_tokens
 
     def __str__(self) -> str:
-        return f"{counted(self.calls, 'call')}, {counted(self.total_tokens, 'token')}, ${self.cost:f}"
+        return f"{counted(self.calls, 'call')}, {counted(self.total_tokens, 'token')}, {in_dollars(self.cost)}"
 
     def __add__(self, other: Spending) -> Spending:
         return Spending(
@@ -126,6 +126,11 @@ class Spending:
             self.failed + other.failed,
             self.possible + other.possible,
         )
+
+
+def in_dollars(amount: Decimal) -> str:
+    """`$0.04`: all digits, and no zeros after them."""
+    return f"${amount.normalize(EXACT):f}"
 
 
 def counted(count: int, unit: str) -> str:
