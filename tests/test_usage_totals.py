@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import pickle
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -23,7 +26,7 @@ from wandb_inference import (
     Price,
     StreamInterruptedError,
 )
-from wandb_inference._money.forks import Locked
+from wandb_inference._money.locked import Locked
 from wandb_inference._money.totals import Ledger, Taken, UsageTotals
 from wandb_inference.testing import Emulator, Fault
 from wandb_inference.types import ChatCompletion, Spending, UsageSnapshot
@@ -211,6 +214,38 @@ def test_locks_after_a_fork() -> None:
     Locked.renew_all()
 
     assert ledger._lock is not before
+
+
+def test_a_finalizer_while_it_counts() -> None:
+    """A call that ends while its own thread holds the lock, in a finalizer, is counted as soon as somebody looks."""
+    ledger = Ledger()
+    with ledger._lock:
+        ledger.add(MODEL, Taken(None))
+
+    assert UsageTotals(ledger).total.calls == 1
+
+
+def test_what_is_loaded(emulator: Emulator) -> None:
+    """A client and its calls load nothing that only prices and budgets need."""
+    program = f"""if True:
+        import sys
+        from wandb_inference import Client
+        client = Client(api_key="{KEY}", project="{PROJECT}", base_url="{emulator.base_url}")
+        ask = dict(model="{MODEL}", messages=[dict(role="user", content="Hello")])
+        client.chat.completions.create(**ask)
+        list(client.chat.completions.create(**ask, stream=True))
+        print(sorted(name for name in sys.modules if name.startswith("wandb_inference._money.")))
+        print("wandb_inference.types.cost" in sys.modules)
+        """
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert [name.rpartition(".")[2] for name in ast.literal_eval(run.stdout.splitlines()[0])] == [
+        "account",
+        "locked",
+        "tokens",
+        "totals",
+    ]
+    assert run.stdout.splitlines()[1] == "False"
 
 
 def test_many_threads(emulator: Emulator) -> None:

@@ -100,8 +100,7 @@ class StreamState:
         except APIError as error:
             if self._earlier is not None:
                 error.partial = self._earlier.snapshot()
-                if error.meta is not None:
-                    error.meta = replace(error.meta, pricing=self._call.pricing)
+                error.meta = error.meta and replace(error.meta, pricing=self._call.pricing)
             raise
 
     def _finished(self, error: APIError) -> APIError:

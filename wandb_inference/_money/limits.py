@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn
 from ..exceptions import BudgetExceededError, ConfigurationError
 from ..types.cost import EXACT, Spending, counted, in_dollars
 from .estimate import FIRST_ANSWER, Estimate, Lengths
-from .forks import Locked
+from .locked import Locked
 from .price import no_price
 
 if TYPE_CHECKING:
@@ -53,7 +53,17 @@ class _Excess(NamedTuple):
     asked: Decimal | int
 
 
-class Limits(Locked):
+class _Settlement(NamedTuple):
+    """What becomes of what was held."""
+
+    held: Hold
+    spending: Spending | None = None
+    """What the call took; `None` where it was not sent."""
+    learned: Tokens | None = None
+    """Its tokens, where the server counted them."""
+
+
+class Limits(Locked[_Settlement]):
     """A budget's limits, what is spent and what is held back.
 
     Args:
@@ -77,13 +87,13 @@ class Limits(Locked):
     @property
     def by_model(self) -> dict[str, Spending]:
         """What is spent, by the model's id."""
-        with self._lock:
+        with self._looking():
             return dict(self._spent)
 
     @property
     def spent_and_held(self) -> tuple[Spending, Decimal, int]:
         """What is spent, the dollars that are held back and the calls in flight, of one moment."""
-        with self._lock:
+        with self._looking():
             return self._total, self._held_dollars, self._in_flight
 
     def hold(self, asked: Asked) -> Hold:
@@ -99,7 +109,7 @@ class Limits(Locked):
                 f"The budget is in dollars, and {unknown}",
                 hint=f"{hint[0].upper()}{hint[1:]}, or limit tokens= or calls= instead.",
             )
-        with self._lock:
+        with self._looking():
             estimate = self._estimate(asked)
             hold = Hold(self, asked, estimate, estimate.dollars(asked.price))
             excess = self._excess(hold)
@@ -150,8 +160,7 @@ class Limits(Locked):
 
     def release(self, held: Hold) -> None:
         """Gives back what was held for a call that was not sent after all."""
-        with self._lock:
-            self._count(held, -1)
+        self._change(_Settlement(held))
 
     def settle(self, held: Hold, spending: Spending, learned: Tokens | None) -> None:
         """Takes what a call took, in place of what was held for it.
@@ -161,14 +170,19 @@ class Limits(Locked):
             spending: What it took.
             learned: Its tokens, where the server counted them.
         """
+        self._change(_Settlement(held, spending, learned))
+
+    def _apply(self, change: _Settlement) -> None:
+        held, spending, learned = change
+        self._count(held, -1)
+        if spending is None:
+            return
         asked = held.asked
-        with self._lock:
-            self._count(held, -1)
-            self._total += spending
-            before = self._spent.get(asked.model)
-            self._spent[asked.model] = spending if before is None else before + spending
-            if learned is not None:
-                self._lengths[asked.model].learn(asked.prompt, learned.prompt, learned.output, asked.answers)
+        self._total += spending
+        before = self._spent.get(asked.model)
+        self._spent[asked.model] = spending if before is None else before + spending
+        if learned is not None:
+            self._lengths[asked.model].learn(asked.prompt, learned.prompt, learned.output, asked.answers)
 
     def _count(self, held: Hold, sign: int) -> None:
         self._in_flight += sign

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from . import Pricing
-from .forks import Locked
+from .locked import Locked
 from .tokens import billed, possibly_billed
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class _Sums:
         self.cost: Decimal | None = None
 
 
-class Ledger(Locked):
+class Ledger(Locked[tuple[str, Taken]]):
     """Adds up calls, from any thread. Dollars by the table are made of the sums, when they are asked for."""
 
     __slots__ = ("_sums",)
@@ -53,35 +53,37 @@ class Ledger(Locked):
 
     def add(self, model: str, taken: Taken) -> None:
         """A call that is over."""
+        self._change((model, taken))
+
+    def _apply(self, change: tuple[str, Taken]) -> None:
+        model, taken = change
         usage, cost = taken.usage, taken.cost
         key = model, taken.answered, cost is not None
-        with self._lock:
-            sums = self._sums.get(key)
-            if sums is None:
-                sums = self._sums[key] = _Sums()
-            if taken.possible:
-                sums.possible += taken.possible
-            if taken.failed:
-                sums.failed += 1
-                return
-            sums.calls += 1
-            if usage is None:
-                sums.uncounted += 1
-                return
-            tokens = billed(usage)
-            sums.input += tokens.input
-            sums.cached += tokens.cached
-            sums.output += tokens.output
-            sums.reasoning += tokens.reasoning
-            if cost is not None:
-                from ..types.cost import plus
+        sums = self._sums.get(key)
+        if sums is None:
+            sums = self._sums[key] = _Sums()
+        sums.possible += taken.possible
+        if taken.failed:
+            sums.failed += 1
+            return
+        sums.calls += 1
+        if usage is None:
+            sums.uncounted += 1
+            return
+        tokens = billed(usage)
+        sums.input += tokens.input
+        sums.cached += tokens.cached
+        sums.output += tokens.output
+        sums.reasoning += tokens.reasoning
+        if cost is not None:
+            from ..types.cost import plus
 
-                sums.cost = plus(sums.cost, cost)
+            sums.cost = plus(sums.cost, cost)
 
     def by_model(self, *, reset: bool = False) -> dict[str, Spending]:
         """What was added, by model; and forgotten, if asked to, in the same moment."""
         spendings: dict[str, Spending] = {}
-        with self._lock:
+        with self._looking():
             for (model, answered, _), sums in self._sums.items():
                 spending = _spending(model, answered, sums)
                 before = spendings.get(model)
