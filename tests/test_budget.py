@@ -9,7 +9,7 @@ import gc
 import pickle
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import anyio
 import pytest
 from conftest import KEY, MESSAGES, MODEL, PROJECT, ask, done, each, texts
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -626,4 +627,5 @@ class Machine(RuleBasedStateMachine):
         assert sum(spending.calls for spending in by_model) == total.calls
 
 
-TestMachine: Callable[..., Any] = Machine.TestCase
+TestMachine = Machine.TestCase
+TestMachine.settings = settings(deadline=None, max_examples=60)

@@ -542,6 +542,7 @@ class TestProperties:
     """What holds of all calls."""
 
     @given(usages(), AMOUNTS, AMOUNTS, st.none() | AMOUNTS)
+    @settings(deadline=None)
     def test_parts_add_up(self, usage: dict[str, Any], input: Decimal, output: Decimal, cached: Decimal | None) -> None:
         """The parts are the total to the last digit, and no token is billed twice."""
         prices = Price(input, output, cached)
