@@ -23,6 +23,7 @@ MESSAGES = [{"role": "user", "content": "Hello"}]
 
 
 IN_TRIO = (
+    "test_budget",
     "test_cassette",
     "test_chat_stream",
     "test_client",

@@ -211,7 +211,7 @@ def test_a_call(examine, strict, argv, model):
     assert code == 0
     assert found["call"].status == "ok"
     assert found["call"].detail.startswith(f"{model} answered in ")
-    assert "at most $" in found["call"].detail
+    assert " tokens, for $0.00000" in found["call"].detail
     chat = [request for request in strict.requests if request.path == "/v1/chat/completions"]
     assert [(request.model, request.body["max_tokens"]) for request in chat] == [(model, 1)]
 

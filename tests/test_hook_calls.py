@@ -82,7 +82,7 @@ async def test_an_answer(make: Any, emulator: Emulator, told: Told) -> None:
     assert (failed.record.status, failed.retry_in, failed.error.status_code) == (503, 0.0, 503)
     assert (second.number, second.waited) == (2, 0.0)
     assert (attempt.record.status, attempt.error, attempt.retry_in) == (200, None, None)
-    assert told.end == DoneEvent(answer.model, answer.meta, answer.usage, None, False, True)
+    assert told.end == DoneEvent(answer.model, answer.meta, answer.usage, None, False, True, answer.model)
 
 
 async def test_an_error(make: Any, emulator: Emulator, told: Told) -> None:

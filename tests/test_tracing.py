@@ -23,10 +23,12 @@ from spans import Traced, attributes, traced
 
 from wandb_inference import (
     APITimeoutError,
+    BudgetExceededError,
     Client,
     InternalServerError,
     ParseError,
     StreamInterruptedError,
+    budget,
     lora,
     tracing,
 )
@@ -278,6 +280,15 @@ async def test_a_cancellation(make: Any, emulator: Emulator, kept: Traced, way: 
     assert attributes(kept.one)["error.type"] in ("CancelledError", "Cancelled")
     assert trace.get_current_span() is trace.INVALID_SPAN
     await client.close()
+
+
+async def test_a_budget(client: Any, emulator: Emulator, kept: Traced) -> None:
+    """A call that a budget refuses is a span that failed, and has no attempt."""
+    with budget(calls=0), pytest.raises(BudgetExceededError):
+        await ask(client)
+
+    assert attributes(kept.one)["error.type"] == "BudgetExceededError"
+    assert not emulator.requests
 
 
 async def test_what_is_never_sent(client: Any, kept: Traced) -> None:

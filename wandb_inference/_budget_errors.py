@@ -42,7 +42,7 @@ class BudgetExceededError(APIError):
         by_model: Mapping[str, Spending] | None = None,
     ) -> None:
         super().__init__(message, hint=hint)
-        self.unit = unit
+        self.unit: Literal["usd", "tokens", "calls"] = unit
         self.limit = limit
         self.spent = spent
         self.reserved = reserved

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ._config import ApiKey
     from ._money.budget import Budget
     from ._money.price import Price
-    from ._money.totals import UsageTotals
+    from ._money.totals import Ledger, UsageTotals
     from ._transport import AsyncTransport, Transport
     from .types import AttemptEvent, Concurrency, DoneEvent, SendEvent
 
@@ -116,7 +116,9 @@ class Configured:
     @property
     def usage(self) -> UsageTotals:
         """What all calls of this client and its clones have taken: calls, tokens and US dollars, by model."""
-        return cast("UsageTotals", self._settings.totals)
+        from ._money.totals import UsageTotals
+
+        return UsageTotals(cast("Ledger", self._settings.ledger))
 
     def __repr__(self) -> str:
         settings = self._settings

@@ -215,7 +215,7 @@ async def acompletion(
 def _settings(api_key: ApiKey | None, project: str | None, api_base: str | None) -> Settings:
     settings = new_settings(api_key, project, api_base)
     quirks = _quirks.setdefault(settings.config.base_url, settings.quirks)
-    return replace(settings, quirks=quirks, notices=_notices, totals=None)  # nobody could read them
+    return replace(settings, quirks=quirks, notices=_notices, ledger=None)
 
 
 def _check(function: str, params: Mapping[str, object]) -> None:

@@ -148,21 +148,23 @@ class TestWatch:
         assert done.event.meta is not None
         assert (done.event.meta.attempts, done.event.meta.total, done.event.error) == ((RECORD, record), 3.0, error)
 
-    @pytest.mark.parametrize("sent", [False, True])
-    def test_cancelled_between_attempts(self, sent):
+    def test_cancelled_between_attempts(self):
         """Where no attempt was under way there is none to tell of."""
         records: list[AttemptRecord] = []
         watch = ALL.watch("m", records)
-        if sent:
-            watch.sending(Attempt(REQUEST, 0.0), 0.1)
-            records.append(RECORD)
-            watch.failed(0.5, None)
+        watch.sending(Attempt(REQUEST, 0.0), 0.1)
+        records.append(RECORD)
+        watch.failed(0.5, None)
 
         (done,) = watch.done(asyncio.CancelledError(), 3.0)
 
         assert isinstance(done.event, DoneEvent)
-        assert (done.event.meta is not None) is sent
-        assert len(records) == sent
+        assert done.event.meta is not None
+        assert records == [RECORD]
+
+    def test_a_call_that_was_never_sent(self):
+        """Nothing is told of a call that was refused before anything was sent."""
+        assert ALL.watch("m", []).done(ValueError(), 0.1) == ()
 
     def test_without_hooks(self):
         """Only those that are there are told."""

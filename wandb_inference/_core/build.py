@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 
 from .._checks import shown_url
 from .._config import ApiKey
-from .._money import Pricing
+from .._money import PRICE_FIELDS, Pricing
 from .._version import __version__
 from ..catalogue import resolve_name
 from ..types.chat_params import ChatParams, RequestOptions
@@ -28,7 +28,7 @@ from .validate import check_form, check_request, invalid, message_list, to_json
 from .wire import Context, Request
 
 OPTIONS = frozenset(RequestOptions.__annotations__)
-PRICES = frozenset({"input_cost_per_token", "output_cost_per_token", "cache_read_input_token_cost"})
+PRICES = frozenset(PRICE_FIELDS)
 _BESIDE = OPTIONS | SWITCHES | CHECKS | PRICES
 CHAT_PARAMS = tuple(ChatParams.__annotations__)
 

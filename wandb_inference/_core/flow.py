@@ -58,7 +58,9 @@ class Journal:
         "records",
         "refusals",
         "request",
+        "resumed",
         "retries",
+        "waited",
         "watch",
     )
 
@@ -71,6 +73,10 @@ class Journal:
         """Refusals that were no retries."""
         self.pace = 1.0
         """What the next wait is multiplied by: the last outcome's."""
+        self.waited = 0.0
+        """Seconds of the last wait."""
+        self.resumed = 0.0
+        """When the last attempt was to be sent, in seconds since the call began."""
         self.request: Request | None = None
         """What was sent last."""
         self.key: str | None = None
@@ -128,6 +134,7 @@ class Journal:
                 raise error
             finally:
                 del error  # its traceback knows this frame: in a circle they would keep the client's connections
+        self.waited, self.resumed = delay, elapsed + delay
         if self.watch is not None:
             self.error = error
         if pause is not None:
@@ -168,8 +175,13 @@ class Journal:
 
         known = error if isinstance(error, APIError) else None
         meta = known.meta if known is not None else None
-        if meta is None and self.records:
-            meta = meta_from(None, self.records, total=elapsed)
+        records = self.records
+        if not isinstance(error, Exception) and self.request is not None and elapsed >= self.resumed:
+            # An attempt that was under way when the call was cancelled may have been billed like any that broke.
+            seconds = elapsed - self.resumed
+            records = [*records, AttemptRecord(None, type(error).__name__, "unknown", self.waited, seconds, None)]
+        if meta is None and records:
+            meta = meta_from(None, records, total=elapsed)
         partial = known.partial if known is not None else None
         answer = None if partial is None else lambda: partial
         self.end(Ending(error, meta, known.usage if known is not None else None, False, answer))

@@ -88,7 +88,7 @@ class Follower(Protocol):
 def followers_of(chat: Chat) -> tuple[Follower, ...]:
     """Those of a new call, in the order in which they begin."""
     follow = trace  # read once: another thread may end the tracing
-    account = Account(chat, chat.settings.totals, chat.settings.budgets)
+    account = Account(chat)
     return (account,) if follow is None else (follow(chat), account)
 
 

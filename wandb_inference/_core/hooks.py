@@ -123,8 +123,10 @@ class Watch:
 
     def answered(self, answer: BaseModel, elapsed: float) -> Notices:
         """What is told at the end of a call that got a whole answer."""
-        usage = answer.usage if isinstance(answer, ChatCompletion) else None
-        return self.done(None, elapsed, meta=meta_of(answer), usage=usage, complete=True)
+        meta = meta_of(answer)
+        if not isinstance(answer, ChatCompletion):
+            return self.done(None, elapsed, meta=meta, complete=True)
+        return self.done(None, elapsed, meta=meta, usage=answer.usage, complete=True, answered=answer.model)
 
     def done(
         self,
@@ -134,6 +136,7 @@ class Watch:
         meta: Meta | None = None,
         usage: CompletionUsage | None = None,
         complete: bool = False,
+        answered: str | None = None,
     ) -> Notices:
         """What is told at the end; nothing when it is told already.
 
@@ -143,11 +146,14 @@ class Watch:
             meta: How it went, where there was an answer.
             usage: Token counts, where they came.
             complete: Whether the whole answer came.
+            answered: The model that the answer names.
         """
         try:
             hook = self._pending.pop()
         except IndexError:
             return ()
+        if self._sending is None:
+            return ()  # refused before anything was sent
         known = error if isinstance(error, APIError) else None
         if error is not None and known is None:
             self._interrupted(error, elapsed)
@@ -158,7 +164,8 @@ class Watch:
             meta = known.meta
         elif meta is None and self._records:
             meta = meta_from(None, self._records, total=elapsed)
-        return (*notices, Notice("on_done", hook, DoneEvent(self._model, meta, usage, error, self._streamed, complete)))
+        event = DoneEvent(self._model, meta, usage, error, self._streamed, complete, answered or None)
+        return (*notices, Notice("on_done", hook, event))
 
     def _interrupted(self, error: BaseException, elapsed: float) -> None:
         """An attempt that was under way when the call was cancelled may have been billed like any that broke."""

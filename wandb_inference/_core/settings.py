@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from .._config import Config
-from .._money.totals import UsageTotals
+from .._money.totals import Ledger
 from ..exceptions import ConfigurationError, InvalidRequestError
 from .flow import Quirks
 from .notices import Notices
@@ -18,7 +18,7 @@ from .validate import invalid
 from .wire import Timeouts
 
 if TYPE_CHECKING:
-    from .._money.budget import Budget
+    from .._money.limits import Limits
     from .._money.price import Prices
     from .hooks import Hooks
 
@@ -48,10 +48,10 @@ class Settings:
     notices: Notices = field(default_factory=Notices)
     prices: Prices | None = None
     """Prices by model, before those of the table."""
-    budgets: tuple[Budget, ...] = ()
-    """Budgets that hold for each call, wherever it is made."""
-    totals: UsageTotals | None = field(default_factory=UsageTotals)
-    """What all calls have taken; shared by clones."""
+    limits: tuple[Limits, ...] = ()
+    """Those of the budget that holds for each call, wherever it is made."""
+    ledger: Ledger | None = field(default_factory=Ledger)
+    """What all calls have taken; shared by clones. `None` where nobody could ask."""
     conversation: str | None = None
     """The id of the conversation that the calls belong to."""
 
@@ -123,7 +123,7 @@ def _prices(given: object, beside: Prices | None = None) -> Prices | None:
     return Prices(given, beside)
 
 
-def _budgets(options: Mapping[str, Any], present: tuple[Budget, ...]) -> tuple[Budget, ...]:
+def _limits(options: Mapping[str, Any], present: tuple[Limits, ...]) -> tuple[Limits, ...]:
     if "budget" not in options:
         return present
     from .._money.budget import bound_to
@@ -156,5 +156,5 @@ def with_options(settings: Settings, options: Mapping[str, Any]) -> Settings:
         check_model=settings.check_model if check_model is None else switch("check_model", check_model),
         check_context=settings.check_context if check_context is None else switch("check_context", check_context),
         prices=_prices(options.get("prices"), settings.prices),
-        budgets=_budgets(options, settings.budgets),
+        limits=_limits(options, settings.limits),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..exceptions import APIError, StreamInterruptedError
@@ -99,6 +100,7 @@ class StreamState:
         except APIError as error:
             if self._earlier is not None:
                 error.partial = self._earlier.snapshot()
+                error.meta = error.meta and replace(error.meta, pricing=self._call.pricing)
             raise
 
     def _finished(self, error: APIError) -> APIError:
@@ -146,7 +148,9 @@ class StreamState:
         watch = journal.watch
         if watch is None:
             return ()
-        return watch.done(error, self._total or 0.0, meta=meta, usage=self.usage, complete=self.done)
+        answered = self.snapshot().model
+        total = self._total or 0.0
+        return watch.done(error, total, meta=meta, usage=self.usage, complete=self.done, answered=answered)
 
     @property
     def text(self) -> str:

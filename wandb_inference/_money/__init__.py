@@ -6,11 +6,14 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from .budget import Budget
+    from .limits import Limits
     from .price import Price, Prices
 
-ACTIVE: Final[ContextVar[tuple[Budget, ...]]] = ContextVar("wandb_inference_budgets", default=())
-"""The budgets that hold where code runs, the outermost first."""
+PRICE_FIELDS: Final = ("input_cost_per_token", "output_cost_per_token", "cache_read_input_token_cost")
+"""What a price is made of, in LiteLLM's words; also what a call takes."""
+
+ACTIVE: Final[ContextVar[tuple[Limits, ...]]] = ContextVar("wandb_inference_budgets", default=())
+"""The limits of the budgets that hold where code runs, the outermost first."""
 
 
 class Pricing(NamedTuple):

@@ -9,48 +9,47 @@ from .totals import taken_of
 
 if TYPE_CHECKING:
     from .._core.following import Chat, Ending
-    from .budget import Budget, Reservation
-    from .totals import UsageTotals
+    from .limits import Hold
 
 
 class Account:
-    """Adds one chat to what is spent, when it is over; before it is sent, budgets are asked for it.
+    """Asks the budgets for one chat before it is sent, and adds it to what is spent when it is over.
 
     Args:
         chat: The chat.
-        totals: Its client's; `None` where there is no client.
-        bound: Budgets that its client is bound to.
     """
 
-    __slots__ = ("_bound", "_chat", "_reservations", "_totals")
+    __slots__ = ("_chat", "_holds")
 
-    def __init__(self, chat: Chat, totals: UsageTotals | None, bound: tuple[Budget, ...]) -> None:
+    def __init__(self, chat: Chat) -> None:
         self._chat = chat
-        self._totals = totals
-        self._bound = bound
-        self._reservations: tuple[Reservation, ...] = ()
+        self._holds: tuple[Hold, ...] = ()
 
     def begin(self) -> None:
-        """Reserves what the call may take in each budget that holds.
+        """Holds back what the call may take, in each budget there is.
 
         Raises:
             BudgetExceededError: One of them has too little left.
             ConfigurationError: One is in dollars, and the model has no known price.
         """
-        budgets = (*self._bound, *ACTIVE.get())
-        if budgets:
-            from .holding import reserve
+        limits = (*self._chat.settings.limits, *ACTIVE.get())
+        if limits:
+            from .holding import hold
 
-            self._reservations = reserve(budgets, self._chat)
+            self._holds = hold(limits, self._chat)
 
     def end(self, ending: Ending) -> None:
         """Settles what the call took."""
-        if ending.meta is None and not self._reservations:
-            return  # refused before anything was sent
-        taken = taken_of(ending, self._chat.pricing)
-        if self._totals is not None:
-            self._totals.add(self._chat.pricing, taken)
-        if self._reservations:
+        if ending.meta is None:
+            for held in self._holds:
+                held.limits.release(held)  # nothing was sent after all
+            return
+        chat = self._chat
+        taken = taken_of(ending, chat.pricing)
+        ledger = chat.settings.ledger
+        if ledger is not None:
+            ledger.add(chat.pricing.model, taken)
+        if self._holds:
             from .holding import settle
 
-            settle(self._reservations, self._chat, taken, ending)
+            settle(self._holds, chat, taken, ending)

@@ -3,27 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from decimal import Decimal
 from functools import reduce
 from operator import add
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from pydantic import ValidationError
+
+from ..exceptions import ParseError
 from ..types.completion import ChatCompletion
 from ..types.cost import EXACT, CostDetails
+from ..types.meta import Meta
 from ..types.usage import CompletionUsage
-from . import Pricing
-from .price import Amount, Price, Prices, dollars, find_price, price_of_call
-from .tokens import Tokens, billed
+from . import PRICE_FIELDS, Pricing
+from .price import Amount, Price, Prices, dollars, find_price, no_price, price_of_call, shown
+from .tokens import Tokens, billed, possibly_billed
 
 if TYPE_CHECKING:
-    from ..exceptions import APIError, AttemptRecord
-    from ..types import Meta
+    from ..exceptions import APIError
+    from ..types import DoneEvent
 
 REPORTED = ("cost", "total_cost")
 """Fields of `usage` in which servers say what a call cost: OpenRouter's, and LiteLLM's in a stream; and others'."""
 
 HEADER = "x-litellm-response-cost"
 """The header in which LiteLLM's proxy says it. On a stream it is always 0, as nothing is known at the beginning."""
+
+
+class Parts(NamedTuple):
+    """The dollars of a call, split."""
+
+    input: Decimal
+    """For the prompt without its cached part."""
+    cached_input: Decimal
+    """For that part."""
+    output: Decimal
+    """For the answer."""
+
+    @property
+    def total(self) -> Decimal:
+        """All together."""
+        return reduce(EXACT.add, self)
+
+
+def price_tokens(tokens: Tokens, price: Price) -> Parts:
+    """What tokens cost."""
+    return Parts(
+        EXACT.multiply(price.input_cost_per_token, Decimal(tokens.input)),
+        EXACT.multiply(price.cached, Decimal(tokens.cached)),
+        EXACT.multiply(price.output_cost_per_token, Decimal(tokens.output)),
+    )
 
 
 def details(
@@ -41,9 +72,9 @@ def details(
         answered: The model that the answer names.
         meta: How the call went, where that is known.
     """
-    possible = possibly_billed(() if meta is None else meta.attempts, known=usage is not None)
+    possible = possibly_billed(() if meta is None else meta.attempts, counted=usage is not None)
     if usage is None:
-        return CostDetails(reason="the server told no usage", possible=possible)
+        return CostDetails(reason="no token counts have come", possible=possible)
     tokens = billed(usage)
     counts = CostDetails(
         input_tokens=tokens.input,
@@ -54,18 +85,17 @@ def details(
     )
     reported = reported_cost(usage, {} if meta is None else meta.headers)
     if reported is not None:
-        return _with(counts, total=reported, source="server", reason=tokens.odd)
+        return replace(counts, total=reported, source="server", reason=tokens.odd)
     found = find_price(pricing, answered)
     if found is None:
-        return _with(counts, reason=_unknown(pricing.model or answered))
+        model = pricing.model or answered
+        return replace(counts, reason="; ".join(no_price(model)) if model else "no model is named")
     price, source, date = found
-    parts = priced(tokens, price)
-    return _with(
+    parts = price_tokens(tokens, price)
+    return replace(
         counts,
-        total=reduce(EXACT.add, parts),
-        input=parts[0],
-        cached_input=parts[1],
-        output=parts[2],
+        total=parts.total,
+        **parts._asdict(),
         source=source,
         date=date,
         reason=tokens.odd,
@@ -73,39 +103,28 @@ def details(
     )
 
 
-def priced(tokens: Tokens, price: Price) -> tuple[Decimal, Decimal, Decimal]:
-    """Dollars for the prompt without its cached part, for that part, and for the answer."""
-    return (
-        EXACT.multiply(price.input_cost_per_token, Decimal(tokens.input)),
-        EXACT.multiply(price.cached, Decimal(tokens.cached)),
-        EXACT.multiply(price.output_cost_per_token, Decimal(tokens.output)),
-    )
+def given_cost(usage: CompletionUsage, pricing: Pricing, answered: str, headers: Mapping[str, str]) -> Decimal | None:
+    """What a call costs, by the server, a given price or the table; `None` where none of them knows."""
+    reported = reported_cost(usage, headers)
+    if reported is not None:
+        return reported
+    found = find_price(pricing, answered)
+    return None if found is None else price_tokens(billed(usage), found[0]).total
 
 
 def reported_cost(usage: CompletionUsage, headers: Mapping[str, str]) -> Decimal | None:
     """What the server itself says that a call cost; `None` where it says nothing that can be."""
     extra = usage.__pydantic_extra__ or {}
     said = [extra.get(name) for name in REPORTED]
-    if HEADER in headers and "event-stream" not in headers.get("content-type", ""):
-        said.append(headers[HEADER])
+    if "event-stream" not in headers.get("content-type", ""):
+        said.append(headers.get(HEADER))
     for value in said:
-        if value is not None:
-            try:
-                return dollars(value)
-            except ValueError:
-                continue
+        with suppress(ValueError):
+            return dollars(value)
     return None
 
 
-def possibly_billed(attempts: Iterable[AttemptRecord], *, known: bool) -> tuple[AttemptRecord, ...]:
-    """The attempts that failed and may have been billed.
-
-    Args:
-        attempts: All of a call.
-        known: Whether the last one's tokens are known, and counted by themselves.
-    """
-    records = tuple(attempts)
-    return tuple(record for record in (records[:-1] if known else records) if record.outcome == "unknown")
+_NEEDS = "needs a completion, or a mapping with its usage"
 
 
 def details_of(completion: ChatCompletion) -> CostDetails:
@@ -113,9 +132,8 @@ def details_of(completion: ChatCompletion) -> CostDetails:
     rounds = cast("tuple[ChatCompletion, ...] | None", vars(completion).get("_rounds"))
     if rounds:
         return details_of_all(rounds)
-    meta = completion.meta
-    pricing = meta.pricing if meta is not None else None
-    return details(completion.usage, pricing or Pricing(completion.model), answered=completion.model, meta=meta)
+    pricing = _pricing_of(completion, completion.model)
+    return details(completion.usage, pricing, answered=completion.model, meta=completion.meta)
 
 
 def details_of_all(completions: Iterable[ChatCompletion]) -> CostDetails:
@@ -125,13 +143,31 @@ def details_of_all(completions: Iterable[ChatCompletion]) -> CostDetails:
 
 
 def details_of_failure(error: APIError) -> CostDetails:
-    """What had arrived before a failure costs."""
+    """What had arrived before a failure costs; with rounds before it, what they cost together."""
     if error.tool_run is not None:
         return error.tool_run.cost_details
-    meta = error.meta
-    pricing = meta.pricing if meta is not None else None
+    if isinstance(error, ParseError) and error.rounds:
+        return details_of_all(error.rounds)
     answered = "" if error.partial is None else error.partial.model
-    return details(error.usage, pricing or Pricing(answered), answered=answered, meta=meta)
+    return details(error.usage, _pricing_of(error, answered), answered=answered, meta=error.meta)
+
+
+def cost_of_call(event: DoneEvent) -> Decimal | None:
+    """What a call cost that hooks are told of."""
+    answered = event.answered or ""
+    return details(event.usage, _pricing_of(event, event.model or ""), answered=answered, meta=event.meta).total
+
+
+def _pricing_of(holder: object, answered: str) -> Pricing:
+    """What a call was priced by, as far as something that came of it knows."""
+    meta = getattr(holder, "meta", None)
+    pricing = meta.pricing if isinstance(meta, Meta) else None
+    return pricing or Pricing(_name(answered))
+
+
+def _name(model: str) -> str:
+    """The id of a model, as a request has it."""
+    return model.strip().removeprefix("wandb/")
 
 
 def completion_cost(
@@ -139,15 +175,16 @@ def completion_cost(
     *,
     completion_response: object = None,
     model: str | None = None,
-    prices: Mapping[str, Any] | None = None,
+    prices: Mapping[str, Price | Mapping[str, Any]] | None = None,
     input_cost_per_token: Amount | None = None,
     output_cost_per_token: Amount | None = None,
     cache_read_input_token_cost: Amount | None = None,
 ) -> Decimal | None:
     """What a completion costs, in US dollars; `None` where that is not known, never 0 in its place.
 
-    What the server itself says wins, unless a price is given here; then come the prices of the call and its client,
-    then the package's table. `completion.cost_details` tells which it was, or why it is `None`.
+    Without more, it is `completion.cost`: what the server itself says wins; then come the prices of the call and its
+    client, then the package's table. `completion.cost_details` tells which it was, or why it is `None`. With a model or
+    prices given here, these alone and the table count.
 
     Args:
         completion: A completion, a stream, an error that has usage, or a mapping with `usage` and `model`, such as an
@@ -166,25 +203,22 @@ def completion_cost(
     """
     given = completion if completion is not None else completion_response
     if given is None:
-        raise TypeError(
-            "completion_cost() needs a completion; texts can't be priced, as only the service knows their tokens"
-        )
-    price = price_of_call(
-        {
-            "input_cost_per_token": input_cost_per_token,
-            "output_cost_per_token": output_cost_per_token,
-            "cache_read_input_token_cost": cache_read_input_token_cost,
-        }
-    )
+        raise TypeError(f"completion_cost() {_NEEDS}; a text has no price: only the service knows its tokens")
+    amounts = (input_cost_per_token, output_cost_per_token, cache_read_input_token_cost)
+    price = price_of_call(dict(zip(PRICE_FIELDS, amounts, strict=True)))
     if price is None and prices is None and model is None:
         told = getattr(given, "cost_details", None)
         if isinstance(told, CostDetails):
             return told.total
+        usage, answered = _read(given)
+        return details(usage, Pricing(_name(answered)), answered=answered).total
     usage, answered = _read(given)
-    if price is not None or prices is not None:
-        usage = _unreported(usage)
-    name = (model or answered).strip().removeprefix("wandb/")
-    return details(usage, Pricing(name, price, None if prices is None else Prices(prices)), answered=answered).total
+    if usage is None:
+        return None
+    name = _pricing_of(given, answered).model if model is None else _name(model)
+    pricing = Pricing(name, price, None if prices is None else Prices(prices))
+    found = find_price(pricing, "" if model is not None else answered)
+    return None if found is None else price_tokens(billed(usage), found[0]).total
 
 
 def _read(given: object) -> tuple[CompletionUsage | None, str]:
@@ -192,33 +226,16 @@ def _read(given: object) -> tuple[CompletionUsage | None, str]:
     if isinstance(given, Mapping):
         fields = cast("Mapping[str, object]", given)
         if "usage" not in fields:
-            raise TypeError("completion_cost() needs a completion, or a mapping with its 'usage'")
+            raise TypeError(f"completion_cost() {_NEEDS}; this mapping has no 'usage'")
         usage, answered = fields["usage"], fields.get("model")
     elif hasattr(given, "usage"):
         usage, answered = getattr(given, "usage", None), getattr(given, "model", None)
     else:
-        raise TypeError(f"completion_cost() needs a completion, not {type(given).__name__}")
+        raise TypeError(f"completion_cost() {_NEEDS}, not {type(given).__name__}")
     if usage is not None and not isinstance(usage, CompletionUsage):
         dump = getattr(usage, "model_dump", None)  # other libraries' models
-        usage = CompletionUsage.model_validate(dump() if callable(dump) else usage)
+        try:
+            usage = CompletionUsage.model_validate(dump() if callable(dump) else usage)
+        except ValidationError:
+            raise TypeError(f"completion_cost() {_NEEDS}; this usage is {shown(usage)}") from None
     return usage, answered if isinstance(answered, str) else ""
-
-
-def _unreported(usage: CompletionUsage | None) -> CompletionUsage | None:
-    """The usage without the server's own sum: another price is asked for."""
-    if usage is None:
-        return None
-    return CompletionUsage.model_validate(
-        {name: value for name, value in usage.model_dump().items() if name not in REPORTED}
-    )
-
-
-def _with(counts: CostDetails, **fields: Any) -> CostDetails:
-    return CostDetails(**{**vars(counts), **fields})
-
-
-def _unknown(model: str) -> str:
-    if not model:
-        return "no model is named"
-    hint = f"no price of {model} is known: give it as Client(prices={{{model!r}: Price(...)}})"
-    return f"{hint}, the base's for a LoRA" if model.startswith("wandb-artifact:") else hint

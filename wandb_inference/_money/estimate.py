@@ -44,15 +44,22 @@ class Estimate(NamedTuple):
 class Lengths:
     """How long a model's answers have been, and its prompts beside their estimate."""
 
-    __slots__ = ("_answers", "_calls", "_estimated", "_prompts")
+    __slots__ = ("_answers", "_estimated", "_output", "_prompts")
 
     def __init__(self) -> None:
-        self._calls = self._answers = self._prompts = self._estimated = 0
+        self._answers = self._output = self._prompts = self._estimated = 0
 
-    def learn(self, estimated: int, prompt: int, answer: int) -> None:
-        """A call has ended, whose prompt was estimated so."""
-        self._calls += 1
-        self._answers += answer
+    def learn(self, estimated: int, prompt: int, output: int, answers: int) -> None:
+        """A call has ended.
+
+        Args:
+            estimated: Tokens of its prompt, by its bytes.
+            prompt: Tokens of its prompt, as the server counted them.
+            output: Tokens of its answers.
+            answers: How many there are.
+        """
+        self._answers += answers
+        self._output += output
         self._prompts += prompt
         self._estimated += estimated
 
@@ -65,7 +72,7 @@ class Lengths:
     @property
     def answer(self) -> int | None:
         """Tokens of an answer, on the average; `None` before the first."""
-        return ceil(self._answers / self._calls) if self._calls else None
+        return ceil(self._output / self._answers) if self._answers else None
 
 
 def answer_bound(body: Mapping[str, Any]) -> int | None:

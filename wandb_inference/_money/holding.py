@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
-from functools import reduce
 from typing import TYPE_CHECKING
 
-from ..types.cost import EXACT, Spending
-from ..types.usage import CompletionUsage
-from .budget import Budget, Reservation
-from .cost import priced
+from ..types.cost import Spending
+from .cost import price_tokens
 from .estimate import answer_bound, answers, received
+from .limits import NOTHING, Asked, Hold, Limits
 from .price import find_price
-from .tokens import billed
+from .tokens import Tokens, billed
 
 if TYPE_CHECKING:
     from .._core.following import Chat, Ending
     from .totals import Taken
 
 
-def reserve(budgets: Iterable[Budget], chat: Chat) -> tuple[Reservation, ...]:
+def hold(limits: Iterable[Limits], chat: Chat) -> tuple[Hold, ...]:
     """Holds back what a chat may take, in each budget once; in none, if one of them has too little left.
 
     Raises:
@@ -29,44 +27,43 @@ def reserve(budgets: Iterable[Budget], chat: Chat) -> tuple[Reservation, ...]:
     """
     found = find_price(chat.pricing)
     price = None if found is None else found[0]
-    prompt, bound, count = chat.prompt_tokens, answer_bound(chat.body), answers(chat.body)
-    held: list[Reservation] = []
+    asked = Asked(chat.pricing.model, chat.prompt_tokens, answer_bound(chat.body), answers(chat.body), price)
+    held: list[Hold] = []
     try:
-        for each in dict.fromkeys(budgets):
-            # One by one, so that those that were held are known when one refuses.
-            held.append(each.hold(chat.pricing.model, prompt, bound, count, price))  # noqa: PERF401
+        for each in dict.fromkeys(limits):
+            held.append(each.hold(asked))  # noqa: PERF401  those that were held are known when one refuses
     except BaseException:
-        for reservation in held:
-            reservation.budget.release(reservation)
+        for one in held:
+            one.limits.release(one)
         raise
     return tuple(held)
 
 
-def settle(reservations: Iterable[Reservation], chat: Chat, taken: Taken, ending: Ending) -> None:
+def settle(held: Iterable[Hold], chat: Chat, taken: Taken, ending: Ending) -> None:
     """Takes what a chat took from each budget."""
-    model = chat.pricing.model
-    for held in reservations:
-        held.budget.settle(held, model, _spending(held, chat, taken, ending), taken.usage)
+    counted = None if taken.usage is None else billed(taken.usage)
+    for each in held:
+        each.limits.settle(each, _spending(each, chat, taken, ending, counted), counted)
 
 
-def _spending(held: Reservation, chat: Chat, taken: Taken, ending: Ending) -> Spending:
+def _spending(held: Hold, chat: Chat, taken: Taken, ending: Ending, counted: Tokens | None) -> Spending:
     if taken.failed:
         return Spending(failed=1, possible=taken.possible)
-    usage, estimated = taken.usage, 0
-    if usage is None:
+    tokens = counted
+    if tokens is None:
         arrived = 0 if ending.answer is None else chat.tokens(received(ending.answer()))
-        usage, estimated = CompletionUsage(prompt_tokens=held.estimate.input, completion_tokens=arrived), 1
-    cost = taken.reported
-    if cost is None and held.price is not None:
-        cost = reduce(EXACT.add, priced(billed(usage), held.price))
+        tokens = Tokens(held.estimate.input, 0, arrived, 0)
+    cost: Decimal | None = taken.cost
+    if cost is None and (found := find_price(chat.pricing, taken.answered)) is not None:
+        cost = price_tokens(tokens, found[0]).total
     return Spending(
         calls=1,
-        prompt_tokens=usage.prompt_tokens,
-        cached_tokens=usage.cached_tokens or 0,
-        completion_tokens=usage.completion_tokens,
-        reasoning_tokens=usage.reasoning_tokens or 0,
-        cost=Decimal(0) if cost is None else cost,
+        prompt_tokens=tokens.prompt,
+        cached_tokens=tokens.cached,
+        completion_tokens=tokens.output,
+        reasoning_tokens=tokens.reasoning,
+        cost=NOTHING if cost is None else cost,
         unpriced=int(cost is None),
-        uncounted=estimated,
+        uncounted=int(counted is None),
         possible=taken.possible,
     )

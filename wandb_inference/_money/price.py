@@ -10,12 +10,13 @@ from typing import Any, Final, TypeAlias, Union, cast
 from ..catalogue import TABLE_DATE, known, resolve_name
 from ..exceptions import ConfigurationError, InvalidRequestError, RequestProblem
 from ..types.cost import EXACT
-from . import Pricing
+from . import PRICE_FIELDS, Pricing
 
 Amount: TypeAlias = Union[Decimal, str, int, float]
 """Dollars. A float is taken as it is printed: 0.1 is a tenth."""
 
-FIELDS: Final = ("input_cost_per_token", "output_cost_per_token", "cache_read_input_token_cost")
+_MOST_DIGITS: Final = 30
+"""No amount of dollars has more before its point: sums of such stay exact."""
 _MILLION: Final = -6
 """The power of ten that makes a price of a token out of one of a million."""
 
@@ -31,7 +32,7 @@ def dollars(value: object) -> Decimal:
             amount = Decimal(repr(float(value)) if isinstance(value, float) else value)
         except InvalidOperation:
             amount = Decimal("NaN")
-        if amount.is_finite() and not amount.is_signed():
+        if amount.is_finite() and not amount.is_signed() and amount.adjusted() < _MOST_DIGITS:
             return amount
     raise ValueError("dollars, 0 or more")
 
@@ -70,8 +71,8 @@ class Price:
         cache_read_input_token_cost: Amount | None = None,
     ) -> None:
         given = (input_cost_per_token, output_cost_per_token, cache_read_input_token_cost)
-        for name, value in zip(FIELDS, given, strict=True):
-            vars(self)[name] = None if value is None and name == FIELDS[-1] else _checked(name, value)
+        for name, value in zip(PRICE_FIELDS, given, strict=True):
+            vars(self)[name] = None if value is None and name == PRICE_FIELDS[-1] else _checked(name, value)
 
     @classmethod
     def per_million(cls, input: Amount, output: Amount, cached_input: Amount | None = None) -> Price:
@@ -125,12 +126,14 @@ def price_from(name: str, given: object) -> Price:
         )
     fields = cast("Mapping[str, object]", given)
     for field in fields:
-        if field not in FIELDS:
-            raise ConfigurationError(f"{name} has no field {field!r}", hint=f"Its fields are {', '.join(FIELDS)}.")
-    for field in FIELDS[:2]:
+        if field not in PRICE_FIELDS:
+            raise ConfigurationError(
+                f"{name} has no field {field!r}", hint=f"Its fields are {', '.join(PRICE_FIELDS)}."
+            )
+    for field in PRICE_FIELDS[:2]:
         if fields.get(field) is None:
             raise ConfigurationError(f"{name} lacks {field}", hint="A price needs both, for input and for output.")
-    return Price(*(cast("Any", fields.get(field)) for field in FIELDS))
+    return Price(*(cast("Any", fields.get(field)) for field in PRICE_FIELDS))
 
 
 class Prices:
@@ -160,7 +163,10 @@ class Prices:
 
     def get(self, model: str) -> Price | None:
         """The price of a model; `None` where it has none."""
-        return self._prices.get(model.lower())
+        price = self._prices.get(model.lower())
+        if price is None and (full := resolve_name(model)) is not None:
+            price = self._prices.get(full.lower())
+        return price
 
 
 def price_of_call(params: Mapping[str, Any]) -> Price | None:
@@ -169,10 +175,10 @@ def price_of_call(params: Mapping[str, Any]) -> Price | None:
     Raises:
         InvalidRequestError: An amount that is no number from 0 up, or one without the other.
     """
-    fields = {name: params[name] for name in FIELDS if params.get(name) is not None}
+    fields = {name: params[name] for name in PRICE_FIELDS if params.get(name) is not None}
     if not fields:
         return None
-    for name in FIELDS[:2]:
+    for name in PRICE_FIELDS[:2]:
         if name not in fields:
             raise _wrong(name, None, "to be there: a price needs both, for input and for output", "missing")
     for name, value in fields.items():
@@ -191,10 +197,16 @@ def _wrong(name: str, value: object, expected: str, shown: str) -> InvalidReques
 
 def table_price(model: str) -> Price | None:
     """The table's price of a model; `None` where it has none."""
-    info = known(model)
+    info = known(resolve_name(model) or model)
     if info is None or info.input_price is None or info.output_price is None:
         return None
     return Price.per_million(info.input_price, info.output_price, info.cached_price)
+
+
+def no_price(model: str) -> tuple[str, str]:
+    """What is to be said of a model that has no known price, and what to do about it."""
+    whose = ", with its base's price" if model.startswith("wandb-artifact:") else ""
+    return f"no price of {model} is known", f"give it as Client(prices={{{model!r}: Price(...)}}){whose}"
 
 
 def find_price(pricing: Pricing, answered: str = "") -> tuple[Price, str, str | None] | None:

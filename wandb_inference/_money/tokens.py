@@ -1,10 +1,13 @@
-"""Tokens as they are billed."""
+"""Tokens as they are billed, and attempts that may have been."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
-from ..types.usage import CompletionUsage
+if TYPE_CHECKING:
+    from ..exceptions import AttemptRecord
+    from ..types.usage import CompletionUsage
 
 
 class Tokens(NamedTuple):
@@ -21,6 +24,11 @@ class Tokens(NamedTuple):
     odd: str | None = None
     """What the server's counts have that can't be, and what was made of it."""
 
+    @property
+    def prompt(self) -> int:
+        """Of the prompt, all of it."""
+        return self.input + self.cached
+
 
 def billed(usage: CompletionUsage) -> Tokens:
     """The tokens of a usage, with no part larger than its whole and none below 0."""
@@ -28,7 +36,21 @@ def billed(usage: CompletionUsage) -> Tokens:
     cached, reasoning = usage.cached_tokens or 0, usage.reasoning_tokens or 0
     if 0 <= cached <= prompt and 0 <= reasoning <= output:
         return Tokens(prompt - cached, cached, output, reasoning)
-    odd = f"the server counted {cached} cached of {prompt} prompt tokens, and {reasoning} of thinking in {output}"
+    odd = (
+        f"the server counted {cached} cached of {prompt} prompt tokens and {reasoning} of thinking in {output}: "
+        "no part is taken for more than its whole, and none for less than 0"
+    )
     prompt, output = max(prompt, 0), max(output, 0)
     cached, reasoning = min(max(cached, 0), prompt), min(max(reasoning, 0), output)
-    return Tokens(prompt - cached, cached, output, reasoning, f"{odd}; no part is taken for more than its whole")
+    return Tokens(prompt - cached, cached, output, reasoning, odd)
+
+
+def possibly_billed(attempts: Sequence[AttemptRecord], *, counted: bool) -> tuple[AttemptRecord, ...]:
+    """The attempts that failed and may have been billed.
+
+    Args:
+        attempts: All of a call.
+        counted: Whether the last one's tokens are known, so that they are in the sums.
+    """
+    failed = attempts[:-1] if counted else attempts
+    return tuple(record for record in failed if record.outcome == "unknown")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from threading import Lock
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from . import Pricing
-from .tokens import billed
+from .locked import Locked
+from .tokens import billed, possibly_billed
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -21,8 +21,8 @@ class Taken(NamedTuple):
 
     usage: CompletionUsage | None
     """Its tokens; `None` where they were not told."""
-    reported: Decimal | None = None
-    """What the server says that it cost."""
+    cost: Decimal | None = None
+    """Its dollars, by the server or by a given price; `None` leaves them to the table."""
     answered: str = ""
     """The model that the answer names, where the price depends on it."""
     failed: bool = False
@@ -32,72 +32,81 @@ class Taken(NamedTuple):
 
 
 class _Sums:
-    """Sums of calls that are priced alike. Dollars are made of them when they are asked for."""
+    """Sums of calls that are priced alike."""
 
-    __slots__ = ("cached", "calls", "failed", "input", "output", "possible", "reasoning", "reported", "uncounted")
+    __slots__ = ("cached", "calls", "cost", "failed", "input", "output", "possible", "reasoning", "uncounted")
 
     def __init__(self) -> None:
         self.calls = self.failed = self.possible = self.uncounted = 0
         self.input = self.cached = self.output = self.reasoning = 0
-        self.reported: list[tuple[int, int, int, Decimal]] = []
-        """Tokens and dollars of calls whose server said what they cost."""
+        self.cost: Decimal | None = None
 
 
-class Ledger:
-    """Adds up calls, from any thread."""
+class Ledger(Locked[tuple[str, Taken]]):
+    """Adds up calls, from any thread. Dollars by the table are made of the sums, when they are asked for."""
+
+    __slots__ = ("_sums",)
 
     def __init__(self) -> None:
-        self._lock = Lock()
-        self._sums: dict[tuple[Pricing, str], _Sums] = {}
+        super().__init__()
+        self._sums: dict[tuple[str, str, bool], _Sums] = {}
 
-    def add(self, pricing: Pricing, taken: Taken) -> None:
+    def add(self, model: str, taken: Taken) -> None:
         """A call that is over."""
-        usage = taken.usage
-        with self._lock:
-            key = pricing, taken.answered
-            sums = self._sums.get(key)
-            if sums is None:
-                sums = self._sums[key] = _Sums()
-            sums.possible += taken.possible
-            if taken.failed:
-                sums.failed += 1
-                return
-            sums.calls += 1
-            if usage is None:
-                sums.uncounted += 1
-                return
-            tokens = billed(usage)
-            if taken.reported is not None:
-                counts = tokens.input, tokens.cached, tokens.output
-                sums.reported.append((*counts, taken.reported))
-            sums.input += tokens.input
-            sums.cached += tokens.cached
-            sums.output += tokens.output
-            sums.reasoning += tokens.reasoning
+        self._change((model, taken))
+
+    def _apply(self, change: tuple[str, Taken]) -> None:
+        model, taken = change
+        usage, cost = taken.usage, taken.cost
+        key = model, taken.answered, cost is not None
+        sums = self._sums.get(key)
+        if sums is None:
+            sums = self._sums[key] = _Sums()
+        sums.possible += taken.possible
+        if taken.failed:
+            sums.failed += 1
+            return
+        sums.calls += 1
+        if usage is None:
+            sums.uncounted += 1
+            return
+        tokens = billed(usage)
+        sums.input += tokens.input
+        sums.cached += tokens.cached
+        sums.output += tokens.output
+        sums.reasoning += tokens.reasoning
+        if cost is not None:
+            from ..types.cost import plus
+
+            sums.cost = plus(sums.cost, cost)
 
     def by_model(self, *, reset: bool = False) -> dict[str, Spending]:
         """What was added, by model; and forgotten, if asked to, in the same moment."""
-        with self._lock:
-            found = [(*key, _copy(sums)) for key, sums in self._sums.items()]
+        spendings: dict[str, Spending] = {}
+        with self._looking():
+            for (model, answered, _), sums in self._sums.items():
+                spending = _spending(model, answered, sums)
+                before = spendings.get(model)
+                spendings[model] = spending if before is None else before + spending
             if reset:
                 self._sums.clear()
-        spendings: dict[str, Spending] = {}
-        for pricing, answered, sums in found:
-            spending = _spending(pricing, answered, sums)
-            before = spendings.get(pricing.model)
-            spendings[pricing.model] = spending if before is None else before + spending
         return spendings
+
+    def __reduce__(self) -> tuple[type[Ledger], tuple[()]]:
+        return Ledger, ()  # another process counts its own
 
 
 class UsageTotals:
     """Running totals of a client and its clones: what all their calls took, since the first one or the last reset.
 
-    Thread-safe. Calls under way are added when they are over, a stream when it is closed. Calls of processes that were
-    forked are theirs.
+    Thread-safe. A call is added when it is over, a stream when it is closed. A process that was forked goes on from
+    the totals it began with, a client that was pickled from 0.
     """
 
-    def __init__(self) -> None:
-        self._ledger = Ledger()
+    __slots__ = ("_ledger",)
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
 
     @property
     def total(self) -> Spending:
@@ -121,91 +130,72 @@ class UsageTotals:
 
         return UsageSnapshot(self._ledger.by_model(reset=True))
 
-    def add(self, pricing: Pricing, taken: Taken) -> None:
-        """A call that is over."""
-        self._ledger.add(pricing, taken)
-
     def __repr__(self) -> str:
-        total = self.total
-        return f"<UsageTotals {total.calls} calls, {total.total_tokens} tokens, ${total.cost:f}>"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return UsageTotals, ()  # another process counts its own
+        return f"<UsageTotals {self.total}>"
 
 
 def taken_of(ending: Ending, pricing: Pricing) -> Taken:
     """What a call took, by how it ended."""
-    usage, meta = ending.usage, ending.meta
+    usage, meta, answer = ending.usage, ending.meta, ending.answer
     possible = 0
-    if meta is not None:
-        attempts = meta.attempts
-        if len(attempts) > 1 or usage is None:  # a call that went well at once has nothing to look for
-            last = len(attempts) - 1
-            possible = sum(
-                record.outcome == "unknown" and (usage is None or place < last) for place, record in enumerate(attempts)
-            )
+    if meta is not None and (usage is None or len(meta.attempts) > 1):
+        possible = len(possibly_billed(meta.attempts, counted=usage is not None))
+    if answer is None:
+        return Taken(usage, failed=ending.error is not None and usage is None, possible=possible)
+    answered = "" if _is_priced(pricing) else answer().model
     if usage is None:
-        return Taken(None, failed=ending.error is not None and ending.answer is None, possible=possible)
-    reported = None
-    if usage.__pydantic_extra__ or (meta is not None and "x-litellm-response-cost" in meta.headers):
-        from .cost import reported_cost
+        return Taken(None, answered=answered, possible=possible)
+    cost = None
+    if (
+        pricing.price is not None
+        or pricing.prices is not None
+        or usage.__pydantic_extra__
+        or (meta is not None and "x-litellm-response-cost" in meta.headers)
+    ):
+        from .cost import given_cost
 
-        reported = reported_cost(usage, {} if meta is None else meta.headers)
-    answered = "" if _priced(pricing) or ending.answer is None else ending.answer().model
-    return Taken(usage, reported, answered, possible=possible)
+        cost = given_cost(usage, pricing, answered, {} if meta is None else meta.headers)
+    return Taken(usage, cost, answered, possible=possible)
 
 
-def _priced(pricing: Pricing) -> bool:
+def _is_priced(pricing: Pricing) -> bool:
     """Whether the price is the asked model's, whatever the answer names."""
     from ..catalogue import known
 
     if pricing.price is not None:
         return True
-    if pricing.prices is not None and pricing.prices.get(pricing.model) is not None:
-        return True
+    if pricing.prices is not None:
+        return pricing.prices.get(pricing.model) is not None
     info = known(pricing.model)
-    return info is not None and info.prices is not None and pricing.prices is None
+    return info is not None and info.prices is not None
 
 
-def _copy(sums: _Sums) -> _Sums:
-    copy = _Sums()
-    for name in _Sums.__slots__:
-        value = getattr(sums, name)
-        setattr(copy, name, list(value) if name == "reported" else value)
-    return copy
-
-
-def _spending(pricing: Pricing, answered: str, sums: _Sums) -> Spending:
+def _spending(model: str, answered: str, sums: _Sums) -> Spending:
     """The sums in dollars."""
     from decimal import Decimal
-    from functools import reduce
 
-    from ..types.cost import EXACT, Spending
+    from ..types.cost import Spending
+    from .cost import price_tokens
     from .price import find_price
+    from .tokens import Tokens
 
-    told = [entry[3] for entry in sums.reported]
-    priced = [total - sum(entry[place] for entry in sums.reported) for place, total in enumerate(_tokens(sums))]
-    counted = sums.calls - sums.uncounted - len(told)
-    found = find_price(pricing, answered) if counted else None
-    cost = reduce(EXACT.add, told, Decimal(0))
-    if found is not None:
-        price = found[0]
-        each = (price.input_cost_per_token, price.cached, price.output_cost_per_token)
-        for amount, count in zip(each, priced, strict=True):
-            cost = EXACT.add(cost, EXACT.multiply(amount, Decimal(count)))
+    cost, unpriced = sums.cost, 0
+    if cost is None:
+        counted = sums.calls - sums.uncounted
+        found = find_price(Pricing(model), answered) if counted else None
+        if found is None:
+            unpriced = counted
+        else:
+            cost = price_tokens(Tokens(sums.input, sums.cached, sums.output, sums.reasoning), found[0]).total
     return Spending(
         calls=sums.calls,
         prompt_tokens=sums.input + sums.cached,
         cached_tokens=sums.cached,
         completion_tokens=sums.output,
         reasoning_tokens=sums.reasoning,
-        cost=cost,
-        unpriced=counted if found is None else 0,
+        cost=Decimal(0) if cost is None else cost,
+        unpriced=unpriced,
         uncounted=sums.uncounted,
         failed=sums.failed,
         possible=sums.possible,
     )
-
-
-def _tokens(sums: _Sums) -> tuple[int, int, int]:
-    return sums.input, sums.cached, sums.output

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, Union
+from decimal import Decimal
+from typing import Any, Literal, Protocol, TypeAlias, Union
 
 from typing_extensions import TypedDict
-
-if TYPE_CHECKING:
-    from decimal import Decimal
 
 ReasoningEffort = Literal["none", "minimal", "low", "medium", "high"] | str
 

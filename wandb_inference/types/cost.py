@@ -15,6 +15,11 @@ EXACT: Final = Context(prec=200)
 """Sums and products of prices and counts, never rounded, whatever the caller's own context is."""
 
 
+def plus(one: Decimal | None, other: Decimal) -> Decimal:
+    """The exact sum; `None` is nothing yet."""
+    return other if one is None else EXACT.add(one, other)
+
+
 @dataclass(frozen=True)
 class CostDetails:
     """What a call costs, in US dollars, and why. Of several calls, such as the rounds of a run, their sum."""
@@ -105,6 +110,9 @@ class Spending:
         """Tokens of prompts and answers."""
         return self.prompt_tokens + self.completion_tokens
 
+    def __str__(self) -> str:
+        return f"{counted(self.calls, 'call')}, {counted(self.total_tokens, 'token')}, {in_dollars(self.cost)}"
+
     def __add__(self, other: Spending) -> Spending:
         return Spending(
             self.calls + other.calls,
@@ -118,6 +126,16 @@ class Spending:
             self.failed + other.failed,
             self.possible + other.possible,
         )
+
+
+def in_dollars(amount: Decimal) -> str:
+    """`$0.04`: all digits, and no zeros after them."""
+    return f"${amount.normalize(EXACT):f}"
+
+
+def counted(count: int, unit: str) -> str:
+    """`1 call`, `2 calls`."""
+    return f"{count:,} {unit}" if count == 1 else f"{count:,} {unit}s"
 
 
 def total_of(spendings: Iterable[Spending]) -> Spending:

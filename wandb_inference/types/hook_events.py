@@ -70,12 +70,12 @@ class DoneEvent(NamedTuple):
     """Whether a stream was asked for."""
     complete: bool
     """Whether the whole answer came; `False` after an error, and for a stream that was left before its end."""
+    answered: str | None = None
+    """The model that the answer names: a LoRA's base, say. `None` where there is no answer."""
 
     @property
     def cost(self) -> Decimal | None:
         """What it cost, in US dollars; `None` where the token counts did not come, and where no price is known."""
-        from .._money import Pricing
-        from .._money.cost import details
+        from .._money.cost import cost_of_call
 
-        pricing = self.meta and self.meta.pricing
-        return details(self.usage, pricing or Pricing(self.model or ""), meta=self.meta).total
+        return cost_of_call(self)

@@ -116,13 +116,8 @@ class Run:
             first=times[0] - began if times else None,
             gaps=tuple(after - before for before, after in pairwise(times)),
             tokens=len(times) if usage is None else usage.completion_tokens,
-            cost=self._cost(usage),
+            cost=stream.cost,
         ), None
-
-    def _cost(self, usage: Any) -> Decimal | None:
-        if usage is None or self._plan.rates is None:
-            return None
-        return self._plan.rates.cost(usage.prompt_tokens, usage.completion_tokens)
 
 
 def _heed_ctrl_c(task: asyncio.Task[None]) -> None:

@@ -145,7 +145,7 @@ def trial_cost(model: str) -> str:
 
 def try_call(client: Client, model: str, patience: Patience, now: Callable[[], float]) -> Finding:
     """One call for one token, which is paid for."""
-    began, costs = now(), trial_cost(model)
+    began = now()
     try:
         answer = client.chat.completions.create(
             model=model,
@@ -154,8 +154,9 @@ def try_call(client: Client, model: str, patience: Patience, now: Callable[[], f
             deadline=patience.seconds(SECONDS + 2),
         )
     except APIConnectionError as error:
-        return Finding("call", "fail", f"{model}: {_said(error)} (it may have cost {costs})", error.hint)
+        return Finding("call", "fail", f"{model}: {_said(error)} (it may have cost {trial_cost(model)})", error.hint)
     except APIError as error:
         return Finding("call", "fail", f"{model}: {_said(error)}", error.hint)
     tokens = "" if answer.usage is None else f" with {answer.usage.total_tokens} tokens"
+    costs = "an unknown price" if answer.cost is None else dollars(answer.cost)
     return Finding("call", "ok", f"{model} answered in {now() - began:.1f} s{tokens}, for {costs}")
