@@ -1,0 +1,99 @@
+"""What an attempt holds while it runs: its place, and what it may use of its deployment's limits and budget."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from ..._core.adaptive import Verdict
+from ._counting import Meter, Purse
+from ._line import Pass, Place
+from ._price import Rate, cost_of
+from ._values import Usage
+
+_NOTHING = Decimal(0)
+
+
+def amount(kind: str, prompt: int, completion: int) -> int:
+    """What a request counts for a limit: one request, or tokens of a kind."""
+    if kind == "rpm":
+        return 1
+    if kind == "tpm":
+        return prompt + completion
+    return prompt if kind == "itpm" else completion
+
+
+class Booking:
+    """What was reserved of limits and a budget. Ends once, by settling, refunding or keeping it."""
+
+    __slots__ = ("_held", "_is_over", "_purses", "_taken")
+
+    def __init__(
+        self,
+        meters: tuple[tuple[str, Meter], ...],
+        purses: tuple[Purse, ...],
+        *,
+        prompt: int,
+        completion: int,
+        cost: Decimal,
+        now: float,
+    ) -> None:
+        self._taken: list[tuple[str, Meter, object, int]] = []
+        for kind, meter in meters:
+            number = amount(kind, prompt, completion)
+            self._taken.append((kind, meter, meter.take(number, now), number))
+        self._purses = purses
+        self._held = cost
+        for purse in purses:
+            purse.hold(cost)
+        self._is_over = False
+
+    def settle(self, usage: Usage, cost: Decimal, now: float, wall: float) -> None:
+        """Sets what was used in place of what was reserved."""
+        self._end(usage.prompt_tokens, usage.completion_tokens, cost, now, wall, requests=1)
+
+    def refund(self, now: float, wall: float) -> None:
+        """Gives all of it back: nothing was used."""
+        self._end(0, 0, _NOTHING, now, wall, requests=0)
+
+    def keep(self, wall: float, *, paid: bool) -> None:
+        """Leaves the reserved counts as they are, for nobody knows better; `paid`: so are the dollars."""
+        if not self._is_over:
+            self._is_over = True
+            for purse in self._purses:
+                purse.settle(self._held, self._held if paid else _NOTHING, wall)
+
+    def _end(self, prompt: int, completion: int, cost: Decimal, now: float, wall: float, *, requests: int) -> None:
+        if self._is_over:
+            return
+        self._is_over = True
+        for kind, meter, taken, reserved in self._taken:
+            used = requests if kind == "rpm" else amount(kind, prompt, completion)
+            if used != reserved:
+                meter.settle(taken, reserved, used, now)
+        for purse in self._purses:
+            purse.settle(self._held, cost, wall)
+
+
+class Lease:
+    """What an attempt holds."""
+
+    __slots__ = ("booking", "is_over", "place", "rate", "started", "taken")
+
+    def __init__(self, place: Place, taken: Pass, booking: Booking | None, rate: Rate | None, started: float) -> None:
+        self.place = place
+        self.taken = taken
+        self.booking = booking
+        self.rate = rate
+        self.started = started
+        self.is_over = False
+
+    def cost(self, usage: Usage) -> Decimal | None:
+        """Dollars for what was used; `None` where no price is known."""
+        return cost_of(self.rate, usage)
+
+    def leave(self, verdict: Verdict, seconds: float | None = None) -> float | None:
+        """Gives the place back, once; the seconds after which a refused request may come back free of charge."""
+        if self.is_over:
+            return None
+        self.is_over = True
+        return self.place.leave(self.taken, verdict, seconds)
