@@ -10,9 +10,11 @@ from ._counting import Ledger, LocalLedger, Meter, Purse
 from ._line import Waiter
 from ._plan import Plan
 from ._router import Router, Status
+from ._sharing import share_of
 from ._values import Caller, Failure, Finished, Pick, Queue, Sleep, Step, Usage, Wishes
 
 __all__ = [
+    "share_of",
     "Caller",
     "Failure",
     "Finished",

@@ -17,9 +17,9 @@ from ..errors import (
     model_not_allowed,
     overloaded,
 )
-from ._counting import SPAN, Ledger, Meter, Purse
+from ._counting import Ledger, Meter, Purse
 from ._leases import Booking, amount
-from ._line import Line, Pass, Place
+from ._line import Line, Pass, Place, Waiter
 from ._values import Caller, Usage
 
 _AT_ONCE: Final = 1.0
@@ -37,11 +37,11 @@ class Gate(Place):
         self.scope: Scope = scope
         self.in_flight = 0
 
-    def is_free(self) -> bool:
+    def is_free(self, now: float) -> bool:
         """Whether one more may come in."""
         return self.in_flight < self.limit
 
-    def enter(self) -> Pass:
+    def enter(self, now: float) -> Pass:
         """Takes a place."""
         self.in_flight += 1
         return Pass()
@@ -76,7 +76,7 @@ class Remaining(NamedTuple):
 class Ticket:
     """A request that was let in. It ends with the plan that it is for, or with `close()`."""
 
-    __slots__ = ("_booking", "_line", "_meters", "caller", "gates", "held", "is_over")
+    __slots__ = ("_booking", "_line", "_meters", "_patience", "caller", "gates", "held", "is_over")
 
     def __init__(
         self,
@@ -85,6 +85,7 @@ class Ticket:
         booking: Booking | None,
         meters: tuple[tuple[str, Meter], ...],
         line: Line,
+        patience: float,
     ) -> None:
         self.caller = caller
         self.gates = gates
@@ -93,7 +94,23 @@ class Ticket:
         self._booking = booking
         self._meters = meters
         self._line = line
+        self._patience = patience
         self.is_over = False
+
+    def enter(self, now: float, deadline: float | None) -> Waiter | GatewayError | None:
+        """Passes the gates: `None` when all are passed, else the wait for one of them, or why there is none."""
+        while self.gates:
+            gate = self.gates[-1]
+            if gate.waiting or not gate.is_free(now):
+                until = now + self._patience if deadline is None else min(now + self._patience, deadline)
+                return self._line.join(self.caller.name, (gate,), until) or gate.error()
+            self.hold(gate, gate.enter(now))
+        return None
+
+    def hold(self, gate: Gate, taken: Pass) -> None:
+        """Takes a place at a gate into keeping."""
+        self.gates.remove(gate)
+        self.held.append((gate, taken))
 
     def remaining(self, now: float) -> list[Remaining]:
         """What is left of the caller's limits."""
@@ -122,17 +139,15 @@ class Ticket:
             return
         self.is_over = True
         if self._booking is not None:
-            if not used:
-                self._booking.refund(now, wall)
-            elif usage is None:
-                self._booking.keep(wall, paid=True)
+            if used:
+                self._booking.end(usage, cost, now, wall)
             else:
-                self._booking.settle(usage, cost or Decimal(0), now, wall)
+                self._booking.refund(now, wall)
         for gate, taken in self.held:
             gate.leave(taken)
         if self.held:
             self.held.clear()
-            self._line.serve()
+            self._line.serve(now)
 
 
 class Admission:
@@ -152,6 +167,7 @@ class Admission:
         """Goes on by this configuration; what was counted stays."""
         server = config.server
         self._key_parallel = server.key_max_parallel_requests
+        self._patience = server.queue_timeout
         self._all = self._gate("gateway", server.max_parallel_requests)
         self._worker = self._gate("worker", server.max_in_flight)
         self._purse: Purse | None = (
@@ -197,7 +213,7 @@ class Admission:
         booking = None
         if meters or purses:
             booking = Booking(meters, purses, prompt=prompt, completion=completion, cost=cost, now=now)
-        return Ticket(caller, gates, booking, meters, self._line)
+        return Ticket(caller, gates, booking, meters, self._line, self._patience)
 
     def _gate(self, scope: str, limit: int | None) -> Gate | None:
         if limit is None:

@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
+_TEST: Final = 1.0
+"""Seconds after which an answer's being slow keeps others from testing no longer: answers may take minutes."""
+
 MINUTE: Final = 60.0
 LEAST: Final = 5
 """Requests in a minute from which a rate of failures says something; LiteLLM's number, as is the half."""
@@ -17,13 +20,14 @@ LEAST: Final = 5
 class Breaker:
     """Whether something may be used. Never waits."""
 
-    __slots__ = ("cause", "probes", "until")
+    __slots__ = ("_tested", "cause", "probes", "until")
 
     def __init__(self) -> None:
         self.until = 0.0
         """When it may be tested; 0: it is closed."""
         self.probes = 0
         """Requests that test it now."""
+        self._tested = 0.0
         self.cause = ""
         """The error that opened it, as clients may see it."""
 
@@ -31,6 +35,15 @@ class Breaker:
         """Opens it for so long, or for longer where it is open for longer already."""
         self.until = max(self.until, now + seconds)
         self.cause = cause
+
+    def test(self, now: float) -> None:
+        """Notes the beginning of a test."""
+        self.probes += 1
+        self._tested = now
+
+    def is_tested(self, now: float) -> bool:
+        """Whether a test is under way that has not lasted long yet."""
+        return self.probes > 0 and now < self._tested + _TEST
 
     def close(self) -> None:
         """Closes it: somebody was answered."""

@@ -156,8 +156,11 @@ class Minute:
 
 
 class Budget:
-    """A purse that is renewed as LiteLLM's budgets are: a day's at midnight (UTC), hours and minutes by the clock, months
-    on the first, other spans of days from their first use."""
+    """A purse that is renewed as LiteLLM's budgets are.
+
+    A day's at midnight (UTC), hours and minutes by the clock, months on the first, other spans of days from their first
+    use.
+    """
 
     __slots__ = ("_duration", "_held", "_resets", "limit", "spent")
 

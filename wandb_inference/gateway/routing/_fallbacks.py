@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from typing import Literal
 
@@ -29,6 +30,50 @@ def cause_of(failure: Failure | None, error: GatewayError) -> Cause | None:
     if is_content_policy(failure):
         return "content_policy"
     return None if where(failure) == "nowhere" else "general"
+
+
+class Trail:
+    """The groups that a request goes through, each once.
+
+    Args:
+        config: The configuration.
+        first: The group that was asked for.
+        own: Those that the request names, in place of the configuration's; `None`: it names none.
+        most: How many to go on to.
+    """
+
+    __slots__ = ("_config", "_most", "_own", "_pending", "_visited", "taken")
+
+    def __init__(self, config: GatewayConfig, first: Match, own: Sequence[Match] | None, most: int) -> None:
+        self.taken = 0
+        """Groups that were gone on to."""
+        self._config = config
+        self._own = own
+        self._most = most
+        self._pending: deque[Match] = deque()
+        self._visited = {first.name}
+
+    def goes_on(self, match: Match, cause: Cause | None) -> bool:
+        """Whether there is another group to go on to from this one, if it fails for this cause."""
+        return self.taken < self._most and bool(self._pending or self._new(match, cause))
+
+    def next(self, match: Match, cause: Cause | None) -> Match | None:
+        """The group to go on to from this one, which failed for this cause."""
+        if self.taken >= self._most:
+            return None
+        for each in self._new(match, cause):
+            self._visited.add(each.name)
+            self._pending.append(each)
+        if not self._pending:
+            return None
+        self.taken += 1
+        return self._pending.popleft()
+
+    def _new(self, match: Match, cause: Cause | None) -> list[Match]:
+        # The request's own list is there once; a group that was gone on to has no say in it.
+        if self._own is not None and self.taken:
+            return []
+        return [each for each in following(self._config, match, self._own, cause) if each.name not in self._visited]
 
 
 def following(config: GatewayConfig, match: Match, own: Sequence[Match] | None, cause: Cause | None) -> list[Match]:

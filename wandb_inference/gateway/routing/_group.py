@@ -68,8 +68,10 @@ class GroupState:
         wanted = set(wishes.tags)
         found: list[DeploymentState] = []
         if wanted:
-            fits = (lambda tags: wanted & tags) if any_will_do else (lambda tags: wanted <= tags)
-            found = [state for state in states if fits(set(state.deployment.tags))]
+            for state in states:
+                shared = wanted.intersection(state.deployment.tags)
+                if shared if any_will_do else shared == wanted:
+                    found.append(state)
         agent = f"User-Agent: {wishes.user_agent[:_LONGEST_AGENT]}"
         if wishes.user_agent and not found:
             found = [

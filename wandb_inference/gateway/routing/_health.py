@@ -24,6 +24,11 @@ class Health:
     def __init__(self, settings: RouterSettings) -> None:
         self._settings = settings
 
+    def begun(self, state: DeploymentState, probed: tuple[Breaker, ...]) -> None:
+        """A stream has begun: that is proof enough for a test."""
+        if probed:
+            self._close(state, probed)
+
     def succeeded(self, state: DeploymentState, probed: tuple[Breaker, ...], now: float) -> None:
         """An attempt was answered."""
         state.record.add(now, failed=False)
@@ -38,8 +43,8 @@ class Health:
         cause: str,
         now: float,
         *,
-        alone: bool,
-        made_up: bool,
+        is_alone: bool,
+        is_made_up: bool,
     ) -> None:
         """An attempt failed.
 
@@ -49,10 +54,10 @@ class Health:
             failure: How it failed.
             cause: The same as clients may see it.
             now: The time.
-            alone: Whether the group has no other deployment.
-            made_up: Whether the model's id is the client's own, so that a 404 says nothing of the deployment.
+            is_alone: Whether the group has no other deployment.
+            is_made_up: Whether the model's id is the client's own, so that a 404 says nothing of the deployment.
         """
-        is_fault = where(failure) != "nowhere" and not failure.crowded and not (made_up and failure.status == 404)
+        is_fault = where(failure) != "nowhere" and not failure.crowded and not (is_made_up and failure.status == 404)
         if not is_fault:  # it answered, if only with no
             if probed:
                 self._close(state, probed)
@@ -69,17 +74,17 @@ class Health:
             state.breakers[1].open(now, length, cause)
         elif failure.quota or failure.status in (402, 403):
             state.breakers[2].open(now, length, cause)
-        elif probed or self._is_enough(state, failure, base, now, alone=alone):
+        elif probed or self._is_enough(state, failure, base, now, is_alone=is_alone):
             state.breaker.open(now, length, cause)
             state.record.clear()
         for breaker in probed:
             breaker.open(now, length, cause)
 
-    def _is_enough(self, state: DeploymentState, failure: Failure, span: float, now: float, *, alone: bool) -> bool:
+    def _is_enough(self, state: DeploymentState, failure: Failure, span: float, now: float, *, is_alone: bool) -> bool:
         kind, allowed = self._allowed(state, failure)
         if allowed is not None:
             return state.fails.setdefault(kind, Fails()).add(now, span, allowed)
-        if failure.status in (404, 429) and not alone:
+        if failure.status in (404, 429) and not is_alone:
             return True
         return state.record.mostly_fails()
 

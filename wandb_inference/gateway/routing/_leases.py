@@ -6,8 +6,9 @@ from decimal import Decimal
 
 from ..._core.adaptive import Verdict
 from ._counting import Meter, Purse
-from ._line import Pass, Place
-from ._price import Rate, cost_of
+from ._line import Pass
+from ._price import cost_of
+from ._state import Seat
 from ._values import Usage
 
 _NOTHING = Decimal(0)
@@ -23,7 +24,7 @@ def amount(kind: str, prompt: int, completion: int) -> int:
 
 
 class Booking:
-    """What was reserved of limits and a budget. Ends once, by settling, refunding or keeping it."""
+    """What was reserved of limits and budgets. It ends once."""
 
     __slots__ = ("_held", "_is_over", "_purses", "_taken")
 
@@ -47,9 +48,12 @@ class Booking:
             purse.hold(cost)
         self._is_over = False
 
-    def settle(self, usage: Usage, cost: Decimal, now: float, wall: float) -> None:
-        """Sets what was used in place of what was reserved."""
-        self._end(usage.prompt_tokens, usage.completion_tokens, cost, now, wall, requests=1)
+    def end(self, usage: Usage | None, cost: Decimal | None, now: float, wall: float) -> None:
+        """Sets what was used in place of what was reserved; where nobody knows, that stays."""
+        if usage is None:
+            self.keep(wall, paid=True)
+        else:
+            self._end(usage.prompt_tokens, usage.completion_tokens, cost or _NOTHING, now, wall, requests=1)
 
     def refund(self, now: float, wall: float) -> None:
         """Gives all of it back: nothing was used."""
@@ -77,23 +81,20 @@ class Booking:
 class Lease:
     """What an attempt holds."""
 
-    __slots__ = ("booking", "is_over", "place", "rate", "started", "taken")
+    __slots__ = ("booking", "first", "place", "started", "taken")
 
-    def __init__(self, place: Place, taken: Pass, booking: Booking | None, rate: Rate | None, started: float) -> None:
+    def __init__(self, place: Seat, taken: Pass, booking: Booking | None, started: float) -> None:
         self.place = place
         self.taken = taken
         self.booking = booking
-        self.rate = rate
         self.started = started
-        self.is_over = False
+        self.first: float | None = None
+        """Seconds to the first data event of a stream."""
 
     def cost(self, usage: Usage) -> Decimal | None:
         """Dollars for what was used; `None` where no price is known."""
-        return cost_of(self.rate, usage)
+        return cost_of(self.place.rate, usage)
 
     def leave(self, verdict: Verdict, seconds: float | None = None) -> float | None:
-        """Gives the place back, once; the seconds after which a refused request may come back free of charge."""
-        if self.is_over:
-            return None
-        self.is_over = True
+        """Gives the place back; the seconds after which a refused request may come back free of charge."""
         return self.place.leave(self.taken, verdict, seconds)

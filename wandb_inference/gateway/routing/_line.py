@@ -13,6 +13,7 @@ from itertools import count
 from typing import Any
 
 from ..._core.adaptive import Ticket, Verdict
+from ._breaker import Breaker
 
 
 class Pass:
@@ -23,7 +24,7 @@ class Pass:
     def __init__(self) -> None:
         self.ticket: Ticket | None = None
         """The place in an adaptive window, if there was one."""
-        self.probed: tuple[Any, ...] = ()
+        self.probed: tuple[Breaker, ...] = ()
         """The breakers that the holder tests."""
 
 
@@ -37,11 +38,11 @@ class Place:
         """How many wait for it."""
         self.heap: list[tuple[int, int, Waiter]] = []
 
-    def is_free(self) -> bool:
+    def is_free(self, now: float) -> bool:
         """Whether one more can have it."""
         raise NotImplementedError
 
-    def enter(self) -> Pass:
+    def enter(self, now: float) -> Pass:
         """Takes it."""
         raise NotImplementedError
 
@@ -113,22 +114,22 @@ class Line:
             self._places[place] = None
         return waiter
 
-    def quit(self, waiter: Waiter) -> None:
+    def quit(self, waiter: Waiter, now: float) -> None:
         """Ends a wait; a place that was granted and not fetched goes to the next."""
         if not waiter.is_done:
             self._remove(waiter)
         elif waiter.place is not None and waiter.granted is not None:
             waiter.place.leave(waiter.granted)
             waiter.granted = None
-            self.serve()
+            self.serve(now)
 
-    def serve(self) -> None:
+    def serve(self, now: float) -> None:
         """Gives the places that are free to those who wait for them, the longest first."""
         while self.waiting:
             best: Waiter | None = None
             at: Place | None = None
             for place in self._places:
-                if place.is_free():
+                if place.is_free(now):
                     head = place.head()
                     if head is not None and (best is None or head.rank < best.rank):
                         best, at = head, place
@@ -136,7 +137,7 @@ class Line:
                 return
             self._remove(best)
             self._now = max(self._now, best.rank)
-            best.place, best.granted, best.ready = at, at.enter(), True
+            best.place, best.granted, best.ready = at, at.enter(now), True
             self._on_ready(best)
 
     def _remove(self, waiter: Waiter) -> None:

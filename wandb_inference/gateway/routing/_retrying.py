@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+from ..._core.adaptive import OVERLOADED, Verdict
 from ..._core.retry import RETRIED_STATUSES
 from ..config import Deployment, RouterSettings
 from ._values import Failure, Wishes
@@ -99,6 +100,15 @@ def pause(failure: Failure, retry: int, settings: RouterSettings, jitter: float)
     first, most = _BACKOFF
     curve = min(most, first * 2.0 ** min(retry, 8))
     return max(settings.retry_after, curve * (1.0 - jitter / 2.0))
+
+
+def verdict(failure: Failure) -> Verdict:
+    """What a failure says of how many requests the service takes at a time."""
+    if failure.crowded:
+        return "refused"
+    if failure.status in OVERLOADED or (failure.status == 429 and not failure.quota):
+        return "overloaded"
+    return "unknown"
 
 
 class RetryBudget:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 from random import Random
-from typing import NamedTuple
+from typing import Final, Literal, NamedTuple
+from weakref import WeakValueDictionary
 
-from ..config import Deployment, GatewayConfig, Match
+from ..config import Deployment, GatewayConfig, Match, Secret
 from ..errors import model_not_allowed, unknown_model
 from ._admission import Admission, Ticket
 from ._breaker import Breaker
@@ -22,8 +23,8 @@ from ._state import GUESS, DeploymentState, Lane, Seat
 from ._strategies import shares, strategy_of
 from ._values import Caller, Wishes
 
-_MOST_LANES = 1000
-"""Model ids that places are kept for; with wildcards it is clients who make up ids."""
+_MOST_SEATS: Final = 1000
+"""Model ids that a deployment keeps places for; with wildcards it is clients who make up ids."""
 
 
 def _nobody(waiter: Waiter) -> None:
@@ -35,13 +36,13 @@ class Status(NamedTuple):
 
     group: str
     deployment: Deployment
-    state: str
-    """`up`, `testing` (half-open), or `cooling`."""
+    state: Literal["up", "testing", "cooling"]
+    """`testing` is half-open: one request at a time."""
     in_flight: int
     waiting: int
     cools_for: float
     """Seconds."""
-    cause: str
+    cause: str | None
     """The error that it cools for."""
     requests: int
     """That ended in the last minute; of these `failed` failed."""
@@ -81,13 +82,15 @@ class Router:
         self.admission = Admission(self.ledger, self.line)
         self.states: dict[str, DeploymentState] = {}
         self.groups: dict[str, GroupState] = {}
-        self._lanes: dict[tuple[str, str | None, str], Lane] = {}
-        self._credentials: dict[tuple[str, object, str | None], Breaker] = {}
+        self._lanes: WeakValueDictionary[tuple[str, str | None, str], Lane] = WeakValueDictionary()
+        self._credentials: dict[tuple[str, Secret | None, str | None], Breaker] = {}
         self.configure(config)
 
     def configure(self, config: GatewayConfig) -> None:
-        """Goes on by this configuration. Deployments and keys that stay keep what was counted of them; requests under
-        way go on by the old one."""
+        """Goes on by this configuration.
+
+        Deployments and keys that stay keep what was counted of them, and requests under way end where they are.
+        """
         self.config = config
         self.settings = config.router
         self.strategy = strategy_of(config.router)
@@ -96,6 +99,7 @@ class Router:
         self.line.longest = self._queue_length if config.server.max_queued is None else config.server.max_queued
         self.admission.configure(config)
         old, self.states, self.groups = self.states, {}, {}
+        self._known, self._credentials = self._credentials, {}
         for group in config.groups.values():
             states = [self._state(group.name, deployment, old) for deployment in group.deployments]
             for state, share in zip(states, shares(group.deployments), strict=True):
@@ -118,7 +122,7 @@ class Router:
         completion = GUESS if max_tokens is None else max_tokens
         cost = Decimal(0)
         if caller.rule is not None or self.config.server.max_budget is not None:
-            for state in self.groups[match.group.name].states:
+            for state in self.group(match).states:
                 rate = self.seat(state, match).rate
                 if rate is not None:
                     cost = max(cost, rate.cost(tokens, completion))
@@ -152,23 +156,28 @@ class Router:
         self.budget.request()
         return Plan(self, match, asked, own, ticket, now)
 
+    def group(self, match: Match) -> GroupState:
+        """The group of a match.
+
+        Raises:
+            GatewayError: It is not there any more: the configuration changed.
+        """
+        group = self.groups.get(match.group.name)
+        if group is None:
+            raise unknown_model(match.asked)
+        return group
+
     def seat(self, state: DeploymentState, match: Match) -> Seat:
         """The place at a deployment for the model that is asked for."""
-        seats = state.seats
-        if not match.tails:
-            for seat in seats.values():
-                return seat
-        id = match.upstream_id(state.deployment)
+        seats, deployment = state.seats, state.deployment
+        id = match.upstream_id(deployment) if match.tails else deployment.model
         seat = seats.get(id)
         if seat is None:
-            deployment = state.deployment
-            if len(seats) >= _MOST_LANES:
-                self._forget(seats)
+            if len(seats) >= _MOST_SEATS:
+                _forget(seats)
             key = (deployment.base_url, deployment.project, id)
             lane = self._lanes.get(key)
             if lane is None:
-                if len(self._lanes) >= _MOST_LANES:
-                    self._lanes = {key: lane for key, lane in self._lanes.items() if lane.in_flight}
                 lane = self._lanes[key] = Lane()
             seat = seats[id] = Seat(state, lane, rate_of(deployment, id))
         return seat
@@ -186,31 +195,38 @@ class Router:
             state.in_flight,
             sum(seat.waiting for seat in state.seats.values()),
             max(0.0, until - now) if until else 0.0,
-            next((breaker.cause for breaker in state.breakers if breaker.until), ""),
+            state.cause(),
             state.record.total,
             state.record.failed,
         )
 
     def _state(self, group: str, deployment: Deployment, old: dict[str, DeploymentState]) -> DeploymentState:
         state = old.get(deployment.id)
+        counts = self.settings.strategy == "usage-based-routing"
         if state is None or not _is_same_place(state.deployment, deployment):
-            state = DeploymentState(group, deployment, self.ledger)
+            state = DeploymentState(group, deployment, self.ledger, counts=counts)
         else:
             state.group = group
-            state.set(deployment)
+            state.set(deployment, counts=counts)
         key = (deployment.base_url, deployment.api_key)
         state.breakers = (
             state.breaker,
-            self._credentials.setdefault((*key, None), Breaker()),
-            self._credentials.setdefault((*key, deployment.project or ""), Breaker()),
+            self._credential((*key, None)),
+            self._credential((*key, deployment.project or "")),
         )
         self.states[deployment.id] = state
         return state
 
-    @staticmethod
-    def _forget(seats: dict[str, Seat]) -> None:
-        for id in [id for id, seat in seats.items() if not seat.lane.in_flight and not seat.waiting]:
-            del seats[id]
+    def _credential(self, key: tuple[str, Secret | None, str | None]) -> Breaker:
+        found = self._credentials.get(key)
+        if found is None:
+            found = self._credentials[key] = self._known.get(key) or Breaker()
+        return found
+
+
+def _forget(seats: dict[str, Seat]) -> None:
+    for id in [id for id, seat in seats.items() if not seat.lane.in_flight and not seat.waiting]:
+        del seats[id]
 
 
 def _is_same_place(one: Deployment, other: Deployment) -> bool:

@@ -30,7 +30,7 @@ class Lane:
     (`_core.adaptive`) at what was in flight.
     """
 
-    __slots__ = ("in_flight", "window")
+    __slots__ = ("__weakref__", "in_flight", "window")
 
     def __init__(self) -> None:
         self.in_flight = 0
@@ -79,18 +79,23 @@ class Seat(Place):
         self.rate = rate
         """What its tokens cost."""
 
-    def is_free(self) -> bool:
+    def is_free(self, now: float) -> bool:
         """Whether one more request may go there now."""
         state = self.state
         if state.in_flight >= state.most:
             return False
         for breaker in state.breakers:
-            if breaker.until and breaker.probes:
+            if breaker.until and breaker.is_tested(now):
                 return False
         window = self.lane.window
         return window is None or self.lane.in_flight < window.limit
 
-    def enter(self) -> Pass:
+    def most(self) -> int:
+        """How many can be there at a time."""
+        window = self.lane.window
+        return self.state.most if window is None else min(window.limit, self.state.most)
+
+    def enter(self, now: float) -> Pass:
         """Takes a place."""
         taken = Pass()
         state = self.state
@@ -99,7 +104,7 @@ class Seat(Place):
         if state.is_sick():
             taken.probed = tuple(breaker for breaker in state.breakers if breaker.until)
             for breaker in taken.probed:
-                breaker.probes += 1
+                breaker.test(now)
         return taken
 
     def leave(self, taken: Pass, verdict: Verdict = "unknown", seconds: float | None = None) -> float | None:
@@ -135,7 +140,7 @@ class DeploymentState:
         "tokens",
     )
 
-    def __init__(self, group: str, deployment: Deployment, ledger: Ledger) -> None:
+    def __init__(self, group: str, deployment: Deployment, ledger: Ledger, *, counts: bool) -> None:
         self.group = group
         self.in_flight = 0
         self.breaker = Breaker()
@@ -153,10 +158,15 @@ class DeploymentState:
         self.seats: dict[str, Seat] = {}
         """Its places by model id."""
         self.ledger = ledger
-        self.set(deployment)
+        self.set(deployment, counts=counts)
 
-    def set(self, deployment: Deployment) -> None:
-        """Goes on by this configuration; what was counted stays."""
+    def set(self, deployment: Deployment, *, counts: bool) -> None:
+        """Goes on by this configuration; what was counted stays.
+
+        Args:
+            deployment: The configuration.
+            counts: Whether tokens are counted where nothing limits them, as the strategy by usage needs it.
+        """
         self.deployment = deployment
         self._callers.clear()
         self.most = deployment.max_parallel_requests or MOST
@@ -176,10 +186,11 @@ class DeploymentState:
         self.purse: Purse | None = (
             None if budget is None else self.ledger.purse(scope, budget, deployment.budget_duration)
         )
+        self.tokens: Meter = self.ledger.meter(scope, "tokens", 10**15)
+        if counts:
+            self.meters = (*self.meters, ("tpm", self.tokens))
         self.limits = bool(self.meters or self.purse or deployment.key_rpm or deployment.key_tpm)
         """Whether it has any."""
-        # For the strategy by usage, which needs the count even where nothing limits it.
-        self.tokens: Meter = self.ledger.meter(scope, "tokens", 10**15)
         for id, seat in self.seats.items():
             seat.rate = rate_of(deployment, id)
 
@@ -200,10 +211,18 @@ class DeploymentState:
 
     def is_sick(self) -> bool:
         """Whether it may only be tested, or not even that."""
-        for breaker in self.breakers:
+        for breaker in self.breakers:  # noqa: SIM110 - any() takes twice as long, and this is asked of each deployment
             if breaker.until:
                 return True
         return False
+
+    def is_cooling(self, now: float) -> bool:
+        """Whether it is not even to be tested yet."""
+        return self.is_sick() and self.cools_until() > now
+
+    def cause(self) -> str | None:
+        """The error that it cools for."""
+        return next((breaker.cause for breaker in self.breakers if breaker.until), None)
 
     def cools_until(self) -> float:
         """When it may be tested; 0: it is not cooling."""

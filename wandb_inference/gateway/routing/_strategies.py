@@ -120,8 +120,10 @@ def _least(seats: Sequence[Seat], random: Random, figures: Sequence[int] | Seque
 
 
 def least_bad(states: Sequence[DeploymentState]) -> list[DeploymentState]:
-    """Of those that are all cooling, the ones to try: a deployment's own failures are better than its credential's, and
-    sooner is better than later."""
+    """Of those that are all cooling, the ones to try.
+
+    Failures of a deployment's own are better than its credential's, and sooner is better than later.
+    """
 
     def badness(state: DeploymentState) -> tuple[bool, float]:
         return any(breaker.until for breaker in state.breakers[1:]), state.cools_until()
