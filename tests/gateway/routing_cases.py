@@ -125,9 +125,9 @@ def error_of(plan: Plan, now: float = 0.0) -> GatewayError:
     return step.error
 
 
-def status(code: int, message: str = "no", **fields: Any) -> Failure:
+def status(number: int, message: str = "no", **fields: Any) -> Failure:
     """An error of the service's."""
-    return Failure("status", code, message=message, **fields)
+    return Failure("status", number, message=message, **fields)
 
 
 def served(

@@ -139,7 +139,7 @@ class RetryBudget:
         if self._always >= 1.0:
             self._always -= 1.0
             return True
-        if self._saved >= 1.0:
-            self._saved -= 1.0
+        if self._saved > 0.999:
+            self._saved = max(0.0, self._saved - 1.0)
             return True
         return False
