@@ -15,6 +15,7 @@ from wandb_inference.gateway.config import Secret
 from wandb_inference.gateway.errors import BudgetError, GatewayError, LimitError
 from wandb_inference.gateway.routing import Failure
 
+LIMIT = LimitError("tpm", 100, "key", 150.0)
 INVALID, AUTH, SERVER = "invalid_request_error", "authentication_error", "server_error"
 
 ROWS: list[tuple[GatewayError, int, str | None, str, str | None, str]] = [
@@ -24,7 +25,7 @@ ROWS: list[tuple[GatewayError, int, str | None, str, str | None, str]] = [
     (errors.blocked_key(), 401, "blocked_key", "auth_error", None, "is blocked"),
     (errors.model_not_allowed("m"), 403, "key_model_access_denied", "key_model_access_denied", "model", "'m'"),
     (errors.admin_only(), 403, "master_key_required", "permission_error", None, "master key"),
-    (errors.unknown_model("llama", ["llama-8b", "llama-70b"]), 404, "model_not_found", INVALID, "model", "'llama-8b' or"),
+    (errors.unknown_model("llama", ["llama-8b", "llama-70b"]), 404, "model_not_found", INVALID, "model", "a-8b' or"),
     (errors.unknown_model("llama"), 404, "model_not_found", INVALID, "model", "GET /v1/models"),
     (errors.no_model(), 400, "missing_model", INVALID, "model", "There is no model"),
     (errors.model_not_text(7), 400, "invalid_model", INVALID, "model", "a number"),
@@ -52,7 +53,7 @@ ROWS: list[tuple[GatewayError, int, str | None, str, str | None, str]] = [
     (errors.upstream_timeout(), 504, "upstream_timeout", SERVER, None, "did not answer"),
     (errors.upstream_timeout(30.0), 504, "upstream_timeout", SERVER, None, "within 30 s"),
     (errors.deadline_passed(7300.0), 504, "deadline_exceeded", SERVER, None, "within its 2 h"),
-    (errors.all_down(4.2, "500: boom"), 503, "model_unavailable", SERVER, None, "in 5 s; the last error was: 500: boom"),
+    (errors.all_down(4.2, "500: boom"), 503, "model_unavailable", SERVER, None, "in 5 s; the last error was: 500"),
     (errors.all_down(4.2, None), 503, "model_unavailable", SERVER, None, "in 5 s"),
     (errors.no_deployment(), 503, "model_unavailable", SERVER, None, "taken out of use"),
     (errors.no_deployment_for_tags(), 400, "no_deployment_for_tags", INVALID, "tags", "tags"),
@@ -61,9 +62,9 @@ ROWS: list[tuple[GatewayError, int, str | None, str, str | None, str]] = [
     (errors.overloaded(), 503, "overloaded", SERVER, None, "too much to do"),
     (errors.draining(), 503, "draining", SERVER, None, "is stopping"),
     (errors.internal_error(), 500, "internal_error", SERVER, None, "its log"),
-    (LimitError("tpm", 100, "key", 150.0), 429, "rate_limit_exceeded", "rate_limit_error", None, "This key is at its limit of 100 tokens a minute (tpm): try again in 2 min"),
+    (LIMIT, 429, "rate_limit_exceeded", "rate_limit_error", None, "100 tokens a minute (tpm): try again in 2 min"),
     (LimitError("rpm", 1, "gateway", 0.0), 429, "rate_limit_exceeded", "rate_limit_error", None, "The gateway is"),
-    (BudgetError(Decimal("0.50"), "key", None), 402, "budget_exceeded", "budget_exceeded", None, "$0.50, is spent and is not"),
+    (BudgetError(Decimal("0.50"), "key", None), 402, "budget_exceeded", "budget_exceeded", None, "$0.50, is spent and"),
 ]  # fmt: skip
 
 
@@ -172,6 +173,7 @@ def test_the_services_words_are_read() -> None:
     assert told == Failure("status", 429, "c", "t", "p", "slow down", 7.0)
     assert (page.status, "<" in page.message) == (502, False)
     assert empty.message == "the service answered 500"
+    assert Failure.answered(302, {"location": "https://elsewhere"}, b"", wall=0.0).kind == "invalid"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What may be used: by a deployment, a key, a worker; reserved before, settled after, refunded when nothing was used."""
+"""What may be used: by a deployment, a key, a worker; reserved before, settled after, refunded when not used."""
 
 from __future__ import annotations
 
@@ -300,6 +300,7 @@ def test_the_price_is_the_services_own_word_if_it_has_one() -> None:
         (Price(None, Decimal(1), None), "org/x", "5"),
         (Price(Decimal(1), Decimal(1), Decimal(0)), "org/x", "11"),
         (Price(None, Decimal(1), None), "openai/gpt-oss-20b", None),
+        (Price(Decimal(1), None, None), "openai/gpt-oss-20b", None),
         (None, "openai/gpt-oss-20b", None),
     ],
 )
@@ -452,7 +453,7 @@ def test_a_burst_does_not_pass_a_budget() -> None:
 
 
 def test_the_budget_of_all() -> None:
-    """litellm_settings.max_budget is everybody's, those without a rule included; what nobody knows is booked as held."""
+    """litellm_settings.max_budget is everybody's, with a rule or without; what nobody knows is booked as held."""
     here = router(several("a", price=DOLLARS), server=ServerSettings(max_budget=Decimal(1)))
     ticket = here.admit(Caller("anyone"), matched(here), tokens=0, now=0.0, max_tokens=20)
     one = plan(here, ticket=ticket)

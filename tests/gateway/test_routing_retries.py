@@ -25,6 +25,7 @@ from wandb_inference.gateway.errors import GatewayError
 from wandb_inference.gateway.routing import Caller, Failure, Finished, Pick, Plan, Sleep, Usage
 from wandb_inference.gateway.routing._retrying import RetryBudget, class_of
 
+ONE, THREE = {"InternalServerErrorRetries": 1}, {"InternalServerErrorRetries": 3}
 PLENTY: dict[str, Any] = {"retry_budget": 100.0, "disable_cooldowns": True}
 CONTEXT = status(400, "too long", code="context_length_exceeded")
 CONTENT = status(400, "no", code="content_policy_violation")
@@ -120,8 +121,8 @@ def test_lower_orders_follow() -> None:
         ({"num_retries": 4}, {"num_retries": 1}, {"num_retries": 0}, 4),
         ({"num_retries": 0}, {"num_retries": 1}, {"num_retries": 2}, 0),
         ({}, {"num_retries": 1}, {"retry_policy": {"InternalServerErrorRetries": 3}}, 1),
-        ({}, {}, {"group_retry_policy": {"m": {"InternalServerErrorRetries": 3}}, "retry_policy": {"InternalServerErrorRetries": 1}}, 3),
-        ({}, {}, {"group_retry_policy": {"n": {"InternalServerErrorRetries": 3}}, "retry_policy": {"InternalServerErrorRetries": 1}}, 1),
+        ({}, {}, {"group_retry_policy": {"m": THREE}, "retry_policy": ONE}, 3),
+        ({}, {}, {"group_retry_policy": {"n": THREE}, "retry_policy": ONE}, 1),
         ({}, {}, {"retry_policy": {"TimeoutErrorRetries": 5}, "num_retries": 1}, 1),
         ({}, {}, {"num_retries": 3}, 3),
         ({}, {}, {}, 2),

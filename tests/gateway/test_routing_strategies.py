@@ -6,11 +6,6 @@ from collections import Counter
 from decimal import Decimal
 
 import pytest
-
-from wandb_inference.gateway.config import Price
-from wandb_inference.gateway.routing import Usage, Wishes
-from wandb_inference.gateway.routing._latency import Latency
-
 from routing_cases import (
     LATE,
     counts,
@@ -26,6 +21,10 @@ from routing_cases import (
     spoil,
     status,
 )
+
+from wandb_inference.gateway.config import Price
+from wandb_inference.gateway.routing import Usage, Wishes
+from wandb_inference.gateway.routing._latency import Latency
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -209,7 +208,7 @@ def test_percentiles_of_first_tokens(percentile: float, expected: float) -> None
 
 
 def test_a_session_stays_where_it_is() -> None:
-    """The same session goes to the same deployment; sessions are spread by weight; one that goes moves its own alone."""
+    """A session goes to the same deployment again; they are spread by weight; one that goes moves its own alone."""
     here = router(
         [deployment("a", weight=3), deployment("b", weight=1), deployment("c", weight=0)], session_affinity=True
     )
@@ -307,7 +306,7 @@ def test_blocked_deployments_serve_nothing() -> None:
 
 
 def test_the_pick_says_all_that_the_call_needs() -> None:
-    """A pick has the model's id, the group and the clocks: the request's before the deployment's before the router's."""
+    """A pick has the model's id, the group and the clocks: the request's, else the deployment's, else the router's."""
     here = router(
         {"m": [deployment("a", timeout=7.0, stream_timeout=3.0)], "w/*": several("b", model="org/*")},
         stream_timeout=9.0,

@@ -1,4 +1,4 @@
-"""When failures open a breaker, and what closes it."""
+"""What is learnt from how attempts ended: when failures open a breaker, what closes it, and how long answers take."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Final
 
 from ..config import RouterSettings
 from ._breaker import Breaker, Fails
+from ._latency import PENALTY
 from ._retrying import class_of, where
 from ._state import DeploymentState
 from ._values import Failure
@@ -29,9 +30,32 @@ class Health:
         if probed:
             self._close(state, probed)
 
-    def succeeded(self, state: DeploymentState, probed: tuple[Breaker, ...], now: float) -> None:
-        """An attempt was answered."""
+    def succeeded(
+        self,
+        state: DeploymentState,
+        probed: tuple[Breaker, ...],
+        now: float,
+        *,
+        seconds: float,
+        first: float | None,
+        tokens: int | None,
+    ) -> None:
+        """An attempt was answered.
+
+        Args:
+            state: The deployment.
+            probed: The breakers that the attempt tested.
+            now: The time.
+            seconds: Seconds for all of it.
+            first: Seconds to the first data event of a stream.
+            tokens: Of the answer; `None`: nobody knows.
+        """
         state.record.add(now, failed=False)
+        whole = None
+        if tokens is not None:
+            state.learn(tokens)
+            whole = seconds / max(1, tokens)
+        self._sample(state, now, whole, first)
         if probed:
             self._close(state, probed)
 
@@ -63,6 +87,8 @@ class Health:
                 self._close(state, probed)
             return
         state.record.add(now, failed=True)
+        if failure.kind == "timeout":
+            self._sample(state, now, PENALTY, PENALTY)
         if self._settings.disable_cooldowns:
             return
         own = state.deployment.cooldown_time
@@ -79,6 +105,10 @@ class Health:
             state.record.clear()
         for breaker in probed:
             breaker.open(now, length, cause)
+
+    def _sample(self, state: DeploymentState, now: float, whole: float | None, first: float | None) -> None:
+        if self._settings.strategy == "latency-based-routing":
+            state.latency.add(now, whole=whole, first=first, most=self._settings.latency_samples)
 
     def _is_enough(self, state: DeploymentState, failure: Failure, span: float, now: float, *, is_alone: bool) -> bool:
         kind, allowed = self._allowed(state, failure)

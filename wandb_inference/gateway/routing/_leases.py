@@ -26,7 +26,7 @@ def amount(kind: str, prompt: int, completion: int) -> int:
 class Booking:
     """What was reserved of limits and budgets. It ends once."""
 
-    __slots__ = ("_held", "_is_over", "_purses", "_taken")
+    __slots__ = ("_held", "_purses", "_taken")
 
     def __init__(
         self,
@@ -46,7 +46,6 @@ class Booking:
         self._held = cost
         for purse in purses:
             purse.hold(cost)
-        self._is_over = False
 
     def end(self, usage: Usage | None, cost: Decimal | None, now: float, wall: float) -> None:
         """Sets what was used in place of what was reserved; where nobody knows, that stays."""
@@ -61,15 +60,10 @@ class Booking:
 
     def keep(self, wall: float, *, paid: bool) -> None:
         """Leaves the reserved counts as they are, for nobody knows better; `paid`: so are the dollars."""
-        if not self._is_over:
-            self._is_over = True
-            for purse in self._purses:
-                purse.settle(self._held, self._held if paid else _NOTHING, wall)
+        for purse in self._purses:
+            purse.settle(self._held, self._held if paid else _NOTHING, wall)
 
     def _end(self, prompt: int, completion: int, cost: Decimal, now: float, wall: float, *, requests: int) -> None:
-        if self._is_over:
-            return
-        self._is_over = True
         for kind, meter, taken, reserved in self._taken:
             used = requests if kind == "rpm" else amount(kind, prompt, completion)
             if used != reserved:

@@ -7,6 +7,7 @@ in the order in which they came (start-time fair queueing, with all requests of 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 from itertools import count
@@ -28,7 +29,7 @@ class Pass:
         """The breakers that the holder tests."""
 
 
-class Place:
+class Place(ABC):
     """Something that only so many can have at a time."""
 
     __slots__ = ("heap", "waiting")
@@ -38,17 +39,20 @@ class Place:
         """How many wait for it."""
         self.heap: list[tuple[int, int, Waiter]] = []
 
+    @abstractmethod
     def is_free(self, now: float) -> bool:
         """Whether one more can have it."""
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     def enter(self, now: float) -> Pass:
         """Takes it."""
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     def leave(self, taken: Pass, verdict: Verdict = "unknown", seconds: float | None = None) -> float | None:
         """Gives it back; see `Window.leave`."""
-        raise NotImplementedError
+        ...
 
     def head(self) -> Waiter | None:
         """Who is next."""
@@ -67,7 +71,7 @@ class Waiter:
         data: Room for what the server wakes it by.
     """
 
-    __slots__ = ("data", "deadline", "granted", "is_done", "place", "places", "rank", "ready")
+    __slots__ = ("data", "deadline", "granted", "is_done", "places", "rank", "ready")
 
     def __init__(self, places: Sequence[Place], deadline: float, rank: int) -> None:
         self.places = places
@@ -75,8 +79,7 @@ class Waiter:
         self.rank = rank
         self.ready = False
         self.is_done = False
-        self.place: Place | None = None
-        self.granted: Pass | None = None
+        self.granted: tuple[Place, Pass] | None = None
         self.data: Any = None
 
 
@@ -116,12 +119,12 @@ class Line:
 
     def quit(self, waiter: Waiter, now: float) -> None:
         """Ends a wait; a place that was granted and not fetched goes to the next."""
-        if not waiter.is_done:
+        if waiter.granted is None:
             self._remove(waiter)
-        elif waiter.place is not None and waiter.granted is not None:
-            waiter.place.leave(waiter.granted)
-            waiter.granted = None
-            self.serve(now)
+            return
+        place, taken = waiter.granted
+        place.leave(taken)
+        self.serve(now)
 
     def serve(self, now: float) -> None:
         """Gives the places that are free to those who wait for them, the longest first."""
@@ -137,7 +140,7 @@ class Line:
                 return
             self._remove(best)
             self._now = max(self._now, best.rank)
-            best.place, best.granted, best.ready = at, at.enter(now), True
+            best.granted, best.ready = (at, at.enter(now)), True
             self._on_ready(best)
 
     def _remove(self, waiter: Waiter) -> None:

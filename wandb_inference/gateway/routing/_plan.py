@@ -10,7 +10,6 @@ from ..config import Match
 from ..errors import GatewayError, deadline_passed, stream_interrupted
 from ._admission import Gate, Ticket
 from ._fallbacks import Trail, cause_of
-from ._latency import PENALTY
 from ._leases import Lease
 from ._line import Pass, Waiter
 from ._retrying import verdict
@@ -131,17 +130,13 @@ class Plan:
             seconds: Seconds for all of it.
             usage: What was used; `None`: nobody knows, and what was reserved counts.
         """
-        router, lease = self._router, self._end(pick)
-        state = lease.place.state
+        lease = self._end(pick)
         first = lease.first if to_first is None else to_first
         lease.leave("answered", seconds if first is None else first)
-        router.health.succeeded(state, lease.taken.probed, now)
-        whole = None
-        if usage is not None:
-            state.learn(usage.completion_tokens)
-            whole = seconds / max(1, usage.completion_tokens)
-        if router.settings.strategy == "latency-based-routing":
-            state.latency.add(now, whole=whole, first=first, most=router.settings.latency_samples)
+        tokens = None if usage is None else usage.completion_tokens
+        self._router.health.succeeded(
+            lease.place.state, lease.taken.probed, now, seconds=seconds, first=first, tokens=tokens
+        )
         self._book(lease, now, usage)
         self._over(now)
 
@@ -160,8 +155,6 @@ class Plan:
             is_alone=visit.is_alone,
             is_made_up=bool(visit.match.tails),
         )
-        if failure.kind == "timeout" and router.settings.strategy == "latency-based-routing":
-            state.latency.add(now, whole=PENALTY, first=PENALTY, most=router.settings.latency_samples)
         if lease.booking is not None:
             if failure.kind in ("connection", "status"):
                 lease.booking.refund(now, router.epoch + now)
@@ -232,15 +225,13 @@ class Plan:
                 return Queue(waiter)
             line.serve(now)  # a test that lasts long lets another begin, and nobody else notices
         self._waiter = None
-        place, taken = waiter.place, waiter.granted
-        if place is None or taken is None:
+        if waiter.granted is None:
             line.quit(waiter, now)
             gate = waiter.places[0]
             return self._finish(gate.error(), now) if isinstance(gate, Gate) else None
-        waiter.granted = None
+        place, taken = waiter.granted
         if isinstance(place, Gate):
-            if self._ticket is not None:
-                self._ticket.hold(place, taken)
+            cast(Ticket, self._ticket).hold(place, taken)
             return None
         seat = cast(Seat, place)
         if self._visit.is_fit(seat, now):

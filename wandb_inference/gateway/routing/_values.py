@@ -85,7 +85,7 @@ class Failure(NamedTuple):
 
     @classmethod
     def answered(cls, status: int, headers: Mapping[str, str], body: bytes, *, wall: float) -> Failure:
-        """What an answer with a status of 400 or more says.
+        """What an answer says that is no success; other statuses than those of errors make it no answer at all.
 
         Args:
             status: The status.
@@ -97,7 +97,7 @@ class Failure(NamedTuple):
         text = f"{said.message} {said.code} {said.type}".lower()
         quota = status == 402 or (status == 429 and means_quota(said))
         return cls(
-            "status",
+            "status" if 400 <= status < 600 else "invalid",
             status,
             said.code,
             said.type,

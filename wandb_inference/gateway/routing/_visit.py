@@ -222,8 +222,6 @@ class Visit:
         router = self._router
         if choice.short:
             return shortage(choice.short, need, now)
-        if not choice.cooling:  # those that had not been tried have gone meanwhile
-            return all_down(_AT_ONCE, None)
         # A cool-down never empties a group: of those that are left, one request at a time asks the least bad.
         seats = [router.seat(state, self.match) for state in least_bad(choice.cooling)]
         free = [seat for seat in seats if not seat.waiting and seat.is_free(now)]
