@@ -193,6 +193,21 @@ def test_a_place_of_no_use_any_more_is_passed_on() -> None:
     assert here.states["a"].in_flight == 0
 
 
+def test_a_reload_that_allows_more_lets_waiters_in() -> None:
+    """With new limits, those who wait are served when the next request ends, one place each."""
+    here = router(several("ab", max_parallel_requests=1))
+    one, two, three, four = (plan(here) for _ in range(4))
+    first = pick(one)
+    pick(two)
+    waits = [queued(each).waiter for each in (three, four)]
+    here.configure(config(several("ab", max_parallel_requests=2)))
+    ended(one, first)
+
+    assert [wait.ready for wait in waits] == [True, True]
+    assert {pick(three).deployment.id, pick(four).deployment.id} <= {"a", "b"}
+    assert sum(state.in_flight for state in here.states.values()) == 3
+
+
 def test_a_wildcards_models_share_its_places() -> None:
     """max_parallel_requests of a wildcard holds for all models that it stands for."""
     here = router({"*": several("a", model="*", max_parallel_requests=1)})
