@@ -214,6 +214,21 @@ def test_a_client_that_leaves_is_booked() -> None:
     assert dict(here.states["a"].meters)["tpm"].used(0.0) == 1010
 
 
+@pytest.mark.parametrize(("usage", "left"), [(Usage(10, 5), 985), (None, 734)], ids=["told", "unknown"])
+def test_a_stream_that_breaks_is_booked(usage: Usage | None, left: int) -> None:
+    """What had been used when a stream broke off counts for the deployment and for the key."""
+    here = router(several("a", tpm=1000))
+    ticket = here.admit(Caller("k", rule(tpm=1000)), matched(here), tokens=10, now=0.0)
+    one = plan(here, ticket=ticket, prompt_tokens=10, stream=True)
+    chosen = pick(one)
+    one.begun(chosen, 0.5)
+    one.failed(chosen, DOWN, 1.0, usage)
+
+    assert error_of(one).code == "stream_interrupted"
+    assert ticket.remaining(1.0)[0].left == left
+    assert here.states["a"].meters[0][1].used(1.0) == 1000 - left
+
+
 def test_keys_have_limits_of_their_own_at_a_deployment() -> None:
     """default_api_key_rpm_limit and default_api_key_tpm_limit hold for each key by itself."""
     here = router(several("a", key_rpm=1, key_tpm=10**6))

@@ -411,6 +411,19 @@ def test_refused_requests_go_elsewhere_at_once() -> None:
     assert pick(plans[2]).deployment.id == "b"
 
 
+def test_a_comeback_waits_no_longer_than_there_is_time() -> None:
+    """A pause ends with the request's deadline, so that its 504 is not late."""
+    here = router(several("a"), num_retries=0)
+    others = [plan(here) for _ in range(4)]
+    for each in others:
+        pick(each)
+    one = plan(here, deadline=0.01)
+    one.failed(pick(one), CROWDED, 0.0)
+
+    assert pause_of(one) == 0.01
+    assert error_of(one, 0.01).status == 504
+
+
 def test_comebacks_end() -> None:
     """After ten refusals a request is tried again as others are."""
     here = router(several("a"), num_retries=0, max_fallbacks=0, queue_seconds=1e6)

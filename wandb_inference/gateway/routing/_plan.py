@@ -140,8 +140,15 @@ class Plan:
         self._book(lease, now, usage)
         self._over(now)
 
-    def failed(self, pick: Pick, failure: Failure, now: float) -> None:
-        """The pick failed; `next()` tells how it goes on."""
+    def failed(self, pick: Pick, failure: Failure, now: float, usage: Usage | None = None) -> None:
+        """The pick failed; `next()` tells how it goes on.
+
+        Args:
+            pick: The pick.
+            failure: How it failed.
+            now: The time.
+            usage: What a stream used that had begun; `None`: what was reserved counts. Others used nothing.
+        """
         router, lease, visit = self._router, self._end(pick), self._visit
         state = lease.place.state
         comeback = lease.leave(verdict(failure))
@@ -155,15 +162,16 @@ class Plan:
             is_alone=visit.is_alone,
             is_made_up=bool(visit.match.tails),
         )
+        router.line.serve(now)
+        if self._begun or failure.kind == "stream":
+            self._book(lease, now, usage)
+            self._finish(error if failure.kind == "stream" else stream_interrupted(error.message), now)
+            return
         if lease.booking is not None:
             if failure.kind in ("connection", "status"):
                 lease.booking.refund(now, router.epoch + now)
             else:  # it may have been worked on
                 lease.booking.keep(router.epoch + now, paid=False)
-        router.line.serve(now)
-        if self._begun or failure.kind == "stream":
-            self._finish(error if failure.kind == "stream" else stream_interrupted(error.message), now)
-            return
         has_fallback = self._trail.goes_on(visit.match, cause_of(failure, error))
         if not visit.goes_on(state, failure, comeback, now, has_fallback=has_fallback):
             self._exhausted(failure, error, now)
@@ -204,7 +212,8 @@ class Plan:
             return self._done
         visit = self._visit
         if visit.resume is not None and now < visit.resume:
-            return Sleep(visit.resume - now)
+            until = visit.resume if self.deadline is None else min(visit.resume, self.deadline)
+            return Sleep(until - now)
         found = visit.find(now)
         if isinstance(found, Seat):
             return self._pick(found, found.enter(now), now)
