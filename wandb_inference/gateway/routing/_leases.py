@@ -9,7 +9,7 @@ from ._counting import Meter, Purse
 from ._line import Pass
 from ._price import cost_of
 from ._state import Seat
-from ._values import Usage
+from ._values import Failure, Usage
 
 _NOTHING = Decimal(0)
 
@@ -57,6 +57,13 @@ class Booking:
     def refund(self, now: float, wall: float) -> None:
         """Gives all of it back: nothing was used."""
         self._end(0, 0, _NOTHING, now, wall, requests=0)
+
+    def fail(self, failure: Failure, now: float, wall: float) -> None:
+        """Gives back what a failed attempt did not use; one that may have been worked on keeps its counts."""
+        if failure.kind in ("connection", "status"):
+            self.refund(now, wall)
+        else:
+            self.keep(wall, paid=False)
 
     def keep(self, wall: float, *, paid: bool) -> None:
         """Leaves the reserved counts as they are, for nobody knows better; `paid`: so are the dollars."""

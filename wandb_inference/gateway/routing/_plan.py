@@ -34,6 +34,7 @@ class Plan:
 
     __slots__ = (
         "_begun",
+        "_caller",
         "_done",
         "_error",
         "_lease",
@@ -66,6 +67,7 @@ class Plan:
         self._router = router
         self._started = now
         self._ticket = ticket
+        self._caller = "" if ticket is None else ticket.caller.name
         self._trail = Trail(router.config, match, own, router.settings.max_fallbacks)
         self._error: GatewayError | None = None
         self._waiter: Waiter | None = None
@@ -153,25 +155,15 @@ class Plan:
         state = lease.place.state
         comeback = lease.leave(verdict(failure))
         error = error_of(failure, pick.deployment)
-        router.health.failed(
-            state,
-            lease.taken.probed,
-            failure,
-            error.message,
-            now,
-            is_alone=visit.is_alone,
-            is_made_up=bool(visit.match.tails),
-        )
+        alone, made_up = visit.is_alone, bool(visit.match.tails)
+        router.health.failed(state, lease.taken.probed, failure, error.message, now, is_alone=alone, is_made_up=made_up)
         router.line.serve(now)
         if self._begun or failure.kind == "stream":
             self._book(lease, now, usage)
             self._finish(error if failure.kind == "stream" else stream_interrupted(error.message), now)
             return
         if lease.booking is not None:
-            if failure.kind in ("connection", "status"):
-                lease.booking.refund(now, router.epoch + now)
-            else:  # it may have been worked on
-                lease.booking.keep(router.epoch + now, paid=False)
+            lease.booking.fail(failure, now, router.epoch + now)
         has_fallback = self._trail.goes_on(visit.match, cause_of(failure, error))
         if not visit.goes_on(state, failure, comeback, now, has_fallback=has_fallback):
             self._exhausted(failure, error, now)
@@ -201,10 +193,6 @@ class Plan:
         latest = self._started + self._router.settings.timeout
         give_up = latest if self.deadline is None else min(latest, self.deadline)
         return Visit(self._router, match, self.wishes, self._caller, give_up)
-
-    @property
-    def _caller(self) -> str:
-        return "" if self._ticket is None else self._ticket.caller.name
 
     def _look(self, now: float) -> Step | None:
         """The next step in the group that is asked now; `None`: another group is to be looked at."""
