@@ -89,6 +89,7 @@ class Window:
 
     Args:
         most: The limit's limit, at least 1.
+        start: The limit to begin with, at least 1.
     """
 
     __slots__ = (
@@ -104,13 +105,13 @@ class Window:
         "refused",
     )
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, start: int = INITIAL) -> None:
         self.in_flight = 0
         """Places taken."""
         self.refused = 0
         """Calls that were one too many, so far."""
         self._most = float(most)
-        self._limit = min(float(INITIAL), self._most)
+        self._limit = min(float(start), self._most)
         self._sent = 0
         # The flight since the last decrease: the number of its first ticket, and what its refusals may lower the limit
         # to. Answers and refusals of calls that left before know nothing of the new limit.
