@@ -248,7 +248,7 @@ TAGGED = [
         ({"user_agent": "curl/8"}, {"c"}),
         ({"tags": ("paid",), "user_agent": "claude-code/2.0"}, {"b"}),
     ],
-    ids=str,
+    ids=lambda value: str(sorted(value) if isinstance(value, set) else value),
 )
 def test_tags_choose(wishes: dict[str, object], expected: set[str]) -> None:
     """Tags narrow the choice, then the client's User-Agent does, then what is tagged default serves."""

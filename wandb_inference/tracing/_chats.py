@@ -71,7 +71,8 @@ class ChatTrace:
             if span.is_recording():
                 self._tell(span, ending, answer)
             self._measure(span, ending, answer, seconds)
-        span.end()
+        with harmless():
+            span.end()
 
     def _tell(self, span: Span, ending: Ending, answer: ChatCompletion | None) -> None:
         if answer is not None:

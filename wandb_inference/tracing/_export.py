@@ -40,7 +40,8 @@ class Session(requests.Session):
         request.headers.update(self._own)
         self.status = self.failure = None
         try:
-            response = super().send(request, **kwargs)
+            # A redirect would take the key to wherever it leads.
+            response = super().send(request, **{**kwargs, "allow_redirects": False})
         except requests.RequestException as error:
             self.failure = type(error).__name__
             raise

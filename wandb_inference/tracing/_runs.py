@@ -113,7 +113,8 @@ class RunTrace:
         with harmless():
             if span.is_recording():
                 self._tell(span, error, complete)
-        span.end()
+        with harmless():
+            span.end()
 
     def _tell(self, span: Span, error: BaseException | None, complete: bool) -> None:
         if self._answers:

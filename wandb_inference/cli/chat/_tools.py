@@ -123,10 +123,11 @@ class Approval:
             answer = self._ask(call_line(request)).strip()
             word, _, reason = answer.partition(" ")
             word = word.lower().rstrip(",:")
-            if word in ("y", "yes"):
+            if word in ("y", "yes") and not reason:
                 return True
             if word in ("n", "no"):
                 return reason.strip() or False
-            if word in ("a", "always"):
+            # A sentence that was typed ahead is no leave: only a "no" may have words behind it.
+            if word in ("a", "always") and not reason:
                 self._always.add(request.name)
         return True
