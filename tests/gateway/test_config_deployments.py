@@ -415,6 +415,17 @@ def test_dropped_parameters(tmp_path: Path) -> None:
     assert not one(tmp_path, "model: wandb/x, drop_params: false", more=module).drop_unsupported
 
 
+def test_an_empty_text_in_place_of_a_list(tmp_path: Path) -> None:
+    """A text stands for a list of one; an empty one is a mistake at its own place."""
+    text = "model_list:\n  - {model_name: m, litellm_params: {model: wandb/x, additional_drop_params: ''}}\n"
+
+    [found] = [finding for finding in checked(tmp_path, text).findings if finding.severity == "error"]
+
+    assert found.path == "model_list[0].litellm_params.additional_drop_params"
+    assert found.line == 2
+    assert found.message == '"" is not a text of one character or more'
+
+
 def test_tags(tmp_path: Path) -> None:
     """With tag filtering on, tags are kept without a word."""
     deployment = one(

@@ -153,7 +153,8 @@ def without_none(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _item_at(item: Item, steps: Iterable[int | str]) -> Item:
     for step in steps:
-        item = item.items[step] if isinstance(step, int) else item.entries.get(step, item)
+        # A text can stand for a list of one: what is wrong with that one has no place of its own.
+        item = (item.items[step] if item.items else item) if isinstance(step, int) else item.entries.get(step, item)
     return item
 
 
