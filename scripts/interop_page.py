@@ -60,4 +60,4 @@ def code_of(path: Path) -> str:
     if path.suffix != ".ipynb":
         return text
     cells = ("".join(cell["source"]) for cell in json.loads(text)["cells"] if cell["cell_type"] == "code")
-    return "\n".join(f"# %%\n{cell}\n" for cell in cells)
+    return "\n\n".join(f"# %%\n{cell}\n" for cell in cells)
