@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -29,7 +30,7 @@ _CLASSES = {"1": "bold", "2": "dim", "31": "red", "32": "green", "33": "yellow"}
 _STYLED = re.compile(r"\x1b\[([\d;]+)m(.*?)\x1b\[0m")
 _PASSING = re.compile(r"127\.0\.0\.1:\d+|\d+\.\d s\b")
 
-_STYLE = """
+STYLE = """
 text { font: 14px ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace; fill: #24292f; }
 .window { fill: #ffffff; stroke: #d0d7de; }
 .button { fill: #d0d7de; }
@@ -64,7 +65,7 @@ def demo_output() -> str:
 TITLE = "What scripts/demo prints: an answer, a stream, ten prompts at once, an error"
 
 
-def draw(output: str, command: str = "scripts/demo", title: str = TITLE, style: str = _STYLE) -> str:
+def draw(output: str, command: str = "scripts/demo", title: str = TITLE, style: str = STYLE) -> str:
     """A picture of a terminal that shows the output.
 
     Args:
@@ -74,10 +75,22 @@ def draw(output: str, command: str = "scripts/demo", title: str = TITLE, style: 
         style: For the classes of `_CLASSES`.
     """
     lines = [*([f"$ {command}"] if command else []), *output.rstrip("\n").split("\n")]
-    width = round(2 * MARGIN + COLUMNS * CHARACTER)
+    return window([_spans(line) for line in lines], title, style)
+
+
+def window(lines: Sequence[str], title: str, style: str = STYLE, columns: int = COLUMNS) -> str:
+    """A picture of a terminal that shows the lines.
+
+    Args:
+        lines: As SVG has them inside `<text>`.
+        title: For those who can't see the picture.
+        style: For the classes in the lines.
+        columns: How wide the terminal is.
+    """
+    width = round(2 * MARGIN + columns * CHARACTER)
     height = BAR + LINE * len(lines) + MARGIN
     texts = [
-        f'<text x="{MARGIN}" y="{BAR + LINE * row + FONT_SIZE}" xml:space="preserve">{_spans(line)}</text>'
+        f'<text x="{MARGIN}" y="{BAR + LINE * row + FONT_SIZE}" xml:space="preserve">{line}</text>'
         for row, line in enumerate(lines)
         if line
     ]

@@ -80,27 +80,8 @@ def draw(written: bytes) -> str:
     lines = ["$ wandb-inference chat", *(_spans(screen.buffer[row], screen.columns) for row in range(screen.lines))]
     while not lines[-1]:
         del lines[-1]
-    width = round(2 * capture.MARGIN + COLUMNS * capture.CHARACTER)
-    height = capture.BAR + capture.LINE * len(lines) + capture.MARGIN
-    texts = [
-        f'<text x="{capture.MARGIN}" y="{capture.BAR + capture.LINE * row + capture.FONT_SIZE}" '
-        f'xml:space="preserve">{line}</text>'
-        for row, line in enumerate(lines)
-        if line
-    ]
-    buttons = [f'<circle class="button" cx="{capture.MARGIN + 18 * number}" cy="18" r="6"/>' for number in range(3)]
-    return "\n".join(
-        [
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-            f'viewBox="0 0 {width} {height}" role="img" aria-labelledby="title">',
-            '<title id="title">A conversation: thinking, an answer with code, and one that was stopped</title>',
-            f"<style>{capture._STYLE}{_STYLE}</style>",
-            f'<rect class="window" x="0.5" y="0.5" width="{width - 1}" height="{height - 1}" rx="8"/>',
-            *buttons,
-            *texts,
-            "</svg>\n",
-        ]
-    )
+    title = "A conversation: thinking, an answer with code, and one that was stopped"
+    return capture.window(lines, title, capture.STYLE + _STYLE, COLUMNS)
 
 
 def _spans(row: Any, columns: int) -> str:

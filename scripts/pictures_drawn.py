@@ -102,7 +102,7 @@ def picture(name: str) -> str:
     shot = SHOTS[name]
     with Emulator(api_key=KEY, project=PROJECT) as emulator:
         typed = " ".join(["wandb-inference", *shot.arguments])
-        return draw(shown(shot, emulator), typed, shot.title, capture._STYLE + _YELLOW)
+        return draw(shown(shot, emulator), typed, shot.title, capture.STYLE + _YELLOW)
 
 
 def lasting(drawn: str) -> str:

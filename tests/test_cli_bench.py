@@ -13,9 +13,9 @@ from wandb_inference import exceptions
 from wandb_inference.cli import bench, main
 from wandb_inference.cli.bench import _progress, _run
 from wandb_inference.cli.bench._chart import draw
-from wandb_inference.cli.bench._plan import Plan, Purse, Rates, must_ask, percentile, rates_of, read_levels, too_dear
+from wandb_inference.cli.bench._plan import Plan, Purse, Rates, must_ask, rates_of, read_levels, too_dear
 from wandb_inference.cli.bench._report import bars, block, seconds
-from wandb_inference.cli.bench._samples import Level, Sample, as_data
+from wandb_inference.cli.bench._samples import Level, Sample, as_data, percentile
 from wandb_inference.testing import Fault
 
 GPT = "openai/gpt-oss-20b"

@@ -103,15 +103,6 @@ def details(
     )
 
 
-def given_cost(usage: CompletionUsage, pricing: Pricing, answered: str, headers: Mapping[str, str]) -> Decimal | None:
-    """What a call costs, by the server, a given price or the table; `None` where none of them knows."""
-    reported = reported_cost(usage, headers)
-    if reported is not None:
-        return reported
-    found = find_price(pricing, answered)
-    return None if found is None else price_tokens(billed(usage), found[0]).total
-
-
 def reported_cost(usage: CompletionUsage, headers: Mapping[str, str]) -> Decimal | None:
     """What the server itself says that a call cost; `None` where it says nothing that can be."""
     extra = usage.__pydantic_extra__ or {}

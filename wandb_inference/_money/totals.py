@@ -152,9 +152,9 @@ def taken_of(ending: Ending, pricing: Pricing) -> Taken:
         or usage.__pydantic_extra__
         or (meta is not None and "x-litellm-response-cost" in meta.headers)
     ):
-        from .cost import given_cost
+        from .cost import details
 
-        cost = given_cost(usage, pricing, answered, {} if meta is None else meta.headers)
+        cost = details(usage, pricing, answered=answered, meta=meta).total
     return Taken(usage, cost, answered, possible=possible)
 
 

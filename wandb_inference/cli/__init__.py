@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit code of one command line: see `EXIT_CODES` in the help of `wandb-inference`.
+    """Exit code of one command line: see the help of `wandb-inference`.
 
     Args:
         argv: The arguments after the program's name; `None`: those of this process.

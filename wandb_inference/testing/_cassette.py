@@ -38,7 +38,8 @@ from ._transport import EmulatorTransport
 if TYPE_CHECKING:
     from wandb_inference import AsyncClient, Client
 
-_ENDPOINT: Final = re.compile(r"/(?:chat/completions|models(?:/.*)?)$")
+ENDPOINT: Final = re.compile(r"/(?:chat/completions|models(?:/.*)?)$")
+"""The end of a path by which a model is asked, or the models are listed."""
 _HOW: Final = 'To record it, delete the file, or give mode="auto", and run again with a key and a project.'
 
 
@@ -188,7 +189,7 @@ class Cassette(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
     def _recorded_base_url(self) -> str | None:
         for request in self._deck.requests():
-            if match := _ENDPOINT.search(request.url.partition("?")[0]):
+            if match := ENDPOINT.search(request.url.partition("?")[0]):
                 return request.url[: match.start()]
         return None
 

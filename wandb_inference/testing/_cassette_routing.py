@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -10,9 +9,8 @@ from urllib.parse import urlsplit
 import httpx
 
 from .._config import resolve
-from ._cassette import Cassette
+from ._cassette import ENDPOINT, Cassette
 
-_INFERENCE: Final = re.compile(r"/(?:chat/completions|models(?:/.*)?)$")
 _PASSED: Final = "wandb_inference_passed"
 """What marks a request that the cassette itself sends."""
 
@@ -56,7 +54,7 @@ class RoutedCassette(Cassette):
         return await (self._async_exchange(request, send) if self._concerns(request) else send(request))
 
     def _concerns(self, request: httpx.Request) -> bool:
-        is_inference = request.url.host in self._hosts or _INFERENCE.search(request.url.path) is not None
+        is_inference = request.url.host in self._hosts or ENDPOINT.search(request.url.path) is not None
         return is_inference and _PASSED not in request.extensions
 
     def _send(self, request: httpx.Request) -> httpx.Response:

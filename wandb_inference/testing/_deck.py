@@ -14,7 +14,7 @@ from typing import Final
 from .._files import replace_file
 from ..exceptions import ConfigurationError
 from ._cassette_options import Mode
-from ._differences import differences
+from ._differences import is_match
 from ._misses import miss
 from ._scrubbing import Scrubber
 from ._tape import Asked, Recording, file_of, read, rendered
@@ -116,7 +116,7 @@ class Deck:
                 return None
             again: _Slot | None = None
             for slot in self._slots:
-                if slot.recording is None or any(differences(asked, slot.recording.request, self._match_on)):
+                if slot.recording is None or not is_match(asked, slot.recording.request, self._match_on):
                     continue
                 if not slot.used:
                     slot.used = True

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterator
-from typing import Final, cast
+from itertools import zip_longest
+from typing import Final, NamedTuple, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from ._scrubbing import HIDDEN, PROJECT
@@ -18,11 +19,42 @@ _SHOWN: Final = 60
 """Characters of a value that are shown."""
 
 
+class _Difference(NamedTuple):
+    """Where two requests differ, and what stands there."""
+
+    path: str
+    asked: object
+    recorded: object
+
+
+_ABSENT: Final = object()
+"""What stands where there is nothing."""
+
+
+def is_match(asked: Asked, recorded: Asked, match_on: Collection[str]) -> bool:
+    """Whether nothing differs. It stops at the first difference, and makes no words of it."""
+    return next(_found(asked, recorded, match_on), None) is None
+
+
 def differences(asked: Asked, recorded: Asked, match_on: Collection[str]) -> Iterator[str]:
     """What differs, one line each, in the order of `FIELDS`."""
+    return map(_told, _found(asked, recorded, match_on))
+
+
+def _found(asked: Asked, recorded: Asked, match_on: Collection[str]) -> Iterator[_Difference]:
     for field in FIELDS:
         if field in match_on:
             yield from _compared(_field(asked, field), _field(recorded, field), "" if field == "body" else field)
+
+
+def _told(difference: _Difference) -> str:
+    path, asked, recorded = difference
+    if recorded is _ABSENT:
+        return f"{path}: {_shown(asked)} is not in the cassette"
+    if asked is _ABSENT:
+        return f"{path}: {_shown(recorded)} is in the cassette alone"
+    at = _first_difference(asked, recorded)
+    return f"{path or 'body'}: {_shown(asked, at)} is {_shown(recorded, at)} in the cassette"
 
 
 def _field(request: Asked, field: str) -> object:
@@ -40,40 +72,34 @@ def _field(request: Asked, field: str) -> object:
     return {"scheme": url.scheme, "host": url.hostname, "port": url.port, "path": url.path}[field]
 
 
-def _compared(asked: object, recorded: object, path: str) -> Iterator[str]:
-    both = (asked, recorded)
+def _compared(asked: object, recorded: object, path: str) -> Iterator[_Difference]:
+    both = asked, recorded
     if isinstance(asked, dict) and isinstance(recorded, dict):
         yield from _of_objects(cast("dict[str, object]", asked), cast("dict[str, object]", recorded), path)
     elif isinstance(asked, list) and isinstance(recorded, list):
         yield from _of_lists(cast("list[object]", asked), cast("list[object]", recorded), path)
     else:
-        yield from _of_values(*both, path)
+        values = _Difference(path, *both)
+        if not _is_same(values.asked, values.recorded):
+            yield values
 
 
-def _of_objects(asked: dict[str, object], recorded: dict[str, object], path: str) -> Iterator[str]:
+def _of_objects(asked: dict[str, object], recorded: dict[str, object], path: str) -> Iterator[_Difference]:
     for name in {**asked, **recorded}:
         place = _place(path, name)
-        if name not in recorded:
-            yield f"{place}: {_shown(asked[name])} is not in the cassette"
-        elif name not in asked:
-            yield f"{place}: {_shown(recorded[name])} is in the cassette alone"
-        else:
+        if name in asked and name in recorded:
             yield from _compared(asked[name], recorded[name], place)
+        else:
+            yield _Difference(place, asked.get(name, _ABSENT), recorded.get(name, _ABSENT))
 
 
-def _of_lists(asked: list[object], recorded: list[object], path: str) -> Iterator[str]:
-    for number, (mine, theirs) in enumerate(zip(asked, recorded, strict=False)):
-        yield from _compared(mine, theirs, f"{path}[{number}]")
-    for number in range(len(recorded), len(asked)):
-        yield f"{path}[{number}]: {_shown(asked[number])} is not in the cassette"
-    for number in range(len(asked), len(recorded)):
-        yield f"{path}[{number}]: {_shown(recorded[number])} is in the cassette alone"
-
-
-def _of_values(asked: object, recorded: object, path: str) -> Iterator[str]:
-    if not _is_same(asked, recorded):
-        at = _first_difference(asked, recorded)
-        yield f"{path or 'body'}: {_shown(asked, at)} is {_shown(recorded, at)} in the cassette"
+def _of_lists(asked: list[object], recorded: list[object], path: str) -> Iterator[_Difference]:
+    for number, (mine, theirs) in enumerate(zip_longest(asked, recorded, fillvalue=_ABSENT)):
+        place = f"{path}[{number}]"
+        if mine is _ABSENT or theirs is _ABSENT:
+            yield _Difference(place, mine, theirs)
+        else:
+            yield from _compared(mine, theirs, place)
 
 
 _STAND_IN = re.compile(rf"(?<!\*){re.escape(HIDDEN)}(?!\*)")

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from ..exceptions import APIError
-from ._differences import differences
+from ._differences import differences, is_match
 from ._tape import Asked
 
 _SHOWN: Final = 5
@@ -68,4 +68,4 @@ def miss(asked: Asked, recorded: Sequence[Asked], match_on: Collection[str], nam
 
 def _elsewhere(asked: Asked, recorded: Asked) -> bool:
     """Whether the two are no requests to the same place."""
-    return any(differences(asked, recorded, ("method", "path")))
+    return not is_match(asked, recorded, ("method", "path"))

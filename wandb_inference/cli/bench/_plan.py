@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final, NamedTuple
 
@@ -70,9 +69,9 @@ class Plan(NamedTuple):
 
     def announcement(self) -> str:
         """What a person should know before it starts."""
-        each = f"{self.duration:g} s" if self.duration is not None else _count(self.requests, "call")
+        each = f"{self.duration:g} s" if self.duration is not None else counted(self.requests, "call")
         at = ", ".join(map(str, self.levels))
-        total = "as many paid calls as fit" if self.calls is None else _count(self.calls, "paid call")
+        total = "as many paid calls as fit" if self.calls is None else counted(self.calls, "paid call")
         if self.bound is not None:
             cost = f"{dollars(self.bound)} at most, by the prices of {TABLE_DATE}"
         elif self.rates is None:
@@ -144,18 +143,6 @@ def too_dear(plan: Plan) -> str | None:
     return None
 
 
-def _count(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """A number of things, for people."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """The value that this share of all is at most as large as, between two of them in proportion.
-
-    Args:
-        values: At least one, sorted.
-        share: From 0 to 1.
-    """
-    place = share * (len(values) - 1)
-    below = int(place)
-    above = min(below + 1, len(values) - 1)
-    return values[below] + (values[above] - values[below]) * (place - below)

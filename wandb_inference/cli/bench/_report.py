@@ -7,6 +7,7 @@ from typing import Final
 
 from .._console import one_line
 from .._money import dollars
+from ._plan import counted
 from ._samples import MEASURES, SHARES, Level
 
 _LABEL: Final = 17
@@ -19,8 +20,8 @@ def block(level: Level) -> list[str]:
     failed = sum(level.errors.values())
     cost = "" if level.cost is None else f", {dollars(level.cost)}"
     lines = [
-        f"{level.concurrency} in flight: {_count(len(level.answers), 'answer')} in {seconds(level.seconds)}, "
-        f"{_count(failed, 'error')}{f' ({failed / len(level.samples):.0%})' if failed else ''}, "
+        f"{level.concurrency} in flight: {counted(len(level.answers), 'answer')} in {seconds(level.seconds)}, "
+        f"{counted(failed, 'error')}{f' ({failed / len(level.samples):.0%})' if failed else ''}, "
         f"{level.speed:.0f} tokens/s in all{cost}"
     ]
     for name, message in level.messages.items():
@@ -87,7 +88,3 @@ def seconds(value: float) -> str:
 
 def _speed(value: float) -> str:
     return f"{value:.{1 if value < 100 else 0}f}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

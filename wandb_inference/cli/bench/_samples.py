@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, NamedTuple
-
-from ._plan import percentile
 
 SHARES = {"p50": 0.50, "p90": 0.90, "p99": 0.99}
 
@@ -125,3 +124,16 @@ def as_data(levels: list[Level]) -> list[dict[str, Any]]:
         }
         for level in levels
     ]
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value that this share of all is at most as large as, between two of them in proportion.
+
+    Args:
+        values: At least one, sorted.
+        share: From 0 to 1.
+    """
+    place = share * (len(values) - 1)
+    below = int(place)
+    above = min(below + 1, len(values) - 1)
+    return values[below] + (values[above] - values[below]) * (place - below)

@@ -12,7 +12,7 @@ import click
 
 from ..._checks import DEFAULT_HOST
 from ...exceptions import APIError, ConfigurationError, InvalidRequestError
-from .._console import complain, console
+from .._console import complain, console, is_terminal
 from .._options import Connection, connection
 from ._model import DEFAULT, VARIABLE, choose
 from ._options import Options, Terminal, is_interactive, problem
@@ -70,7 +70,7 @@ $XDG_STATE_HOME/wandb-inference or ~/.local/state/wandb-inference;
 @connection
 def command(**given: Any) -> int:
     """Talk to a model; with a PROMPT or text through a pipe, get one answer."""
-    terminal = Terminal(_is_terminal(sys.stdin), _is_terminal(sys.stdout))
+    terminal = Terminal(is_terminal(sys.stdin), is_terminal(sys.stdout))
     try:
         return _chat(_read(given), terminal)
     except APIError as error:
@@ -191,7 +191,3 @@ def _talk(client: Client, conversation: Conversation, options: Options, director
         params=options.params,
     )
     return session.run()
-
-
-def _is_terminal(stream: Any) -> bool:
-    return stream is not None and bool(stream.isatty())

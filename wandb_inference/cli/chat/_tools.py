@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..._core.tools import Tool
 from ...exceptions import InvalidRequestError
+from .._console import one_line
 from .._printable import printable
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def call_line(request: ToolRequest) -> str:
 def step_line(step: ToolStep) -> str:
     """What came of a call, in one line."""
     content = step.content if isinstance(step.content, str) else _json(step.content)
-    told = " ".join(printable(content).split())
+    told = one_line(content)
     return f"{step.name} → {told if len(told) <= 200 else told[:200] + '…'}"
 
 
