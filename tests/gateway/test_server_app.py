@@ -186,6 +186,7 @@ async def test_metrics(tmp_path):
         public = await served.client.get("/metrics")
 
     assert (closed.status_code, good.status_code, public.status_code) == (403, 200, 200)
+    assert 'errors_total{status="403"} 1' in good.text
     assert 'requests_total{model="fast",key="a",status="200"} 1' in good.text
     assert 'request_seconds_bucket{model="fast",le="+Inf"} 1' in good.text
     assert "litellm_" not in good.text

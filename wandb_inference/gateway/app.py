@@ -181,6 +181,7 @@ class Gateway:
 
     async def _refuse(self, call: Call, error: GatewayError) -> None:
         body = error.body()
+        self.metrics.errors.of(str(error.status)).value += 1
         if self.config.server.call_id_in_errors:
             content = error.content()
             content["error"]["call_id"] = call.id.decode()

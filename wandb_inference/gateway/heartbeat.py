@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from time import monotonic
+from typing import Final
 
 from .call import Call
-from .relay import HEARTBEAT
+
+HEARTBEAT: Final = b": still here\n\n"
+"""A comment, which clients skip."""
 
 
 class Heartbeat:

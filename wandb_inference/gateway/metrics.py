@@ -160,6 +160,7 @@ class Metrics:
         self.attempts = Family(
             "attempts_total", "Attempts upstream, by how they ended.", ("model", "deployment", "outcome"), Counter
         )
+        self.errors = Family("errors_total", "Requests that were refused or failed, by status.", ("status",), Counter)
         self.reloads = Family(
             "reloads_total", "Configurations read again, by whether they hold.", ("outcome",), Counter
         )
@@ -191,7 +192,16 @@ class Metrics:
         """
         lines: list[str] = []
         families: list[Family[Counter] | Family[Histogram]] = [
-            *(self.requests, self.tokens, self.cost, self.retries, self.fallbacks, self.attempts, self.reloads),
+            *(
+                self.requests,
+                self.errors,
+                self.tokens,
+                self.cost,
+                self.retries,
+                self.fallbacks,
+                self.attempts,
+                self.reloads,
+            ),
             *(self.seconds, self.upstream, self.first, self.overhead),
         ]
         for family in families:

@@ -1,7 +1,7 @@
 """A stream of chat chunks on its way through: whole events, under the client's name for the model. Never waits.
 
-Reads cut a stream anywhere; what is decided here is decided on whole events. Nearly all of them are passed on without
-being parsed: a few searches tell whether a block of events holds anything but text.
+Reads cut a stream anywhere; decisions are made on whole events. Nearly all of them pass without being parsed: a few
+searches tell whether a block holds anything but text.
 """
 
 from __future__ import annotations
@@ -19,14 +19,13 @@ MAX_EVENT: Final = 16 * 1024 * 1024
 """Bytes of one event. Without a bound a service that sends no line ends would fill the memory."""
 
 DONE: Final = b"data: [DONE]\n\n"
-HEARTBEAT: Final = b": still here\n\n"
 
 _OTHER_LINES: Final = (b":", b"event", b"id", b"retry")
 _MODEL: Final = re.compile(rb'("model"\s*:\s*)"(?:[^"\\]|\\.)*"')
 
 
 class StreamError(Exception):
-    """What came is no stream of chat chunks."""
+    """What came is no stream of events."""
 
 
 class Framer:

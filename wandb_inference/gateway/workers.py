@@ -51,8 +51,9 @@ class Workers:
         self._listener = listener
         self._context = multiprocessing.get_context("spawn")
         self._running: list[_Worker] = []
-        self._unread: set[int] = set()  # ids of processes whose configuration may be an older one
-        self._is_ending = False
+        self._unread: set[int | None] = set()  # ids of processes whose configuration may be an older one
+        self._ends = 0  # how often all were told to end
+        self._told: dict[int | None, int] = {}  # and each of them, by the id of its process
 
     def run(self) -> int:
         """Runs them until a signal ends them; the exit code."""
@@ -86,13 +87,11 @@ class Workers:
         for worker in list(self._running):
             process = worker.process
             if process.is_alive():
-                if process.pid in self._unread and worker.ready.is_set():
-                    self._unread.discard(process.pid)
-                    os.kill(process.pid, signal.SIGHUP)
+                self._tell(worker)
                 continue
             process.join()
             self._running.remove(worker)
-            if self._is_ending:
+            if self._ends:
                 continue
             if time.monotonic() - worker.began < _QUICK:
                 logger.error("a worker ended right after its start, with code %s: all end", process.exitcode)
@@ -100,15 +99,22 @@ class Workers:
                 code = 1
             else:
                 logger.error("a worker ended, with code %s, and is replaced", process.exitcode)
-                self._unread.add(self._start().process.pid or 0)  # the file may have changed since
+                self._unread.add(self._start().process.pid)  # the file may have changed since
         return code
 
+    def _tell(self, worker: _Worker) -> None:
+        """Passes a signal on. Not where it comes in: a worker may be just about to be one of those that run."""
+        pid = worker.process.pid
+        if self._told.get(pid, 0) < self._ends:
+            self._told[pid] = self._ends
+            worker.process.terminate()
+        elif pid is not None and pid in self._unread and worker.ready.is_set():
+            # Before, it would die of the signal.
+            self._unread.discard(pid)
+            os.kill(pid, signal.SIGHUP)
+
     def _hang_up(self, number: int, frame: FrameType | None) -> None:
-        # One that is just starting would die of the signal: it gets it when it knows what to do with it.
-        self._unread |= {worker.process.pid or 0 for worker in self._running}
+        self._unread |= {worker.process.pid for worker in self._running}
 
     def _end(self, number: int, frame: FrameType | None) -> None:
-        self._is_ending = True
-        for worker in self._running:
-            if worker.process.is_alive():
-                os.kill(worker.process.pid or 0, signal.SIGTERM)
+        self._ends += 1
