@@ -123,7 +123,8 @@ def test_the_sdk_needs_what_it_declares(path: Path) -> None:
         "_images": {"PIL"},
         "cli": {"click", "prompt_toolkit", "rich"},
         "tracing": {"opentelemetry", "requests"},
-        "gateway": {"httptools", "uvicorn", "uvloop", "yaml"},
+        # pydantic_core is what pydantic itself reads and writes JSON with, at a tenth of the cost of json.
+        "gateway": {"httptools", "pydantic_core", "uvicorn", "uvloop", "yaml"},
     }
     extra = extras.get(layer_of(path), set())
 

@@ -29,9 +29,13 @@ COMMANDS = {
     "doctor": "Check key, project, network and service.",
     "bench": "Measure how fast a model answers.",
     "emulator": "Run a W&B Inference on this machine.",
+    "gateway": "Serve models to others, as a LiteLLM config.yaml says.",
     "completion": "Print the completion for bash, zsh or fish.",
 }
 """The commands, in the order of the help. Each is a module of this package with a click command named `command`."""
+
+ALIASES = {"proxy": "gateway"}
+"""Other names of commands, which the help leaves out."""
 
 EPILOG = """\b
 Key and project are those of the library: WANDB_API_KEY and WANDB_PROJECT, else
@@ -64,9 +68,10 @@ class Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of this name; `None` where there is none."""
-        if cmd_name not in COMMANDS:
+        name = ALIASES.get(cmd_name, cmd_name)
+        if name not in COMMANDS:
             return None
-        return cast("click.Command", import_module(f".{cmd_name}", __package__).command)
+        return cast("click.Command", import_module(f".{name}", __package__).command)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -76,7 +81,7 @@ class Commands(click.Group):
         Raises:
             click.UsageError: There is none; the nearest is named.
         """
-        if not args[0].startswith("-") and args[0] not in COMMANDS:
+        if not args[0].startswith("-") and args[0] not in COMMANDS and args[0] not in ALIASES:
             near = get_close_matches(args[0], COMMANDS, n=1)
             ctx.fail(f"There is no command {args[0]!r}.{f' Did you mean {near[0]!r}?' if near else ''}")
         return super().resolve_command(ctx, args)

@@ -1,0 +1,213 @@
+"""One attempt of a chat request at one deployment: what it answers is passed on, or told to be a failure."""
+
+from __future__ import annotations
+
+from time import monotonic, time
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from pydantic_core import from_json, to_json
+
+from .._transport.clocks import ClockError
+from .answers import JSON, STREAM, Headers, chat_headers, cost_headers
+from .errors import GatewayError, deadline_passed, stream_interrupted
+from .heartbeat import Heartbeat
+from .relay import DONE, Relay, add_reasoning_content, rename, usage_of
+from .requests import body_for
+from .routing import Failure, Pick, Usage
+from .routing._telling import error_of
+from .upstream import ERRORS, clocks_of, failure_of, is_deadline, read_all, read_error
+
+if TYPE_CHECKING:
+    from .._transport.async_exchange import AsyncExchange
+    from .chat import Chat
+
+_CLEAN_END: Final = "the service ended the stream before the answer was complete"
+
+
+class Attempt:
+    """One attempt.
+
+    Args:
+        chat: The request.
+        pick: The deployment, whose end it tells the plan.
+    """
+
+    __slots__ = ("_began", "_chat", "_clocks", "_pick", "_series")
+
+    def __init__(self, chat: Chat, pick: Pick) -> None:
+        self._chat = chat
+        self._pick = pick
+        self._began = monotonic()
+        self._clocks = clocks_of(pick, stream=chat.request.stream)
+        self._series = chat.gateway.metrics.model(chat.group)
+
+    async def run(self) -> bool:
+        """Whether the client got an answer; if not, the plan knows how it failed.
+
+        Raises:
+            GatewayError: There is nothing more to try.
+        """
+        chat, pick = self._chat, self._pick
+        stream = chat.request.stream
+        body = body_for(chat.request, pick.deployment, pick.model)
+        failure: Failure | None
+        exchange: AsyncExchange | None = None
+        is_done = is_late = False
+        try:
+            exchange = await chat.gateway.upstream.send(pick, body, chat.forwarded, stream=stream, clocks=self._clocks)
+            status = exchange.answer.status
+            if not 200 <= status < 300:
+                failure = Failure.answered(status, exchange.answer.headers, await read_error(exchange), wall=time())
+            elif stream:
+                relay = self._relay()
+                failure = await self._stream(exchange, relay)
+                is_done = relay.done
+            else:
+                failure = await self._whole(exchange)
+        except ERRORS as error:
+            failure, is_late = failure_of(error), is_deadline(error)
+        finally:
+            if exchange is not None:
+                await exchange.close(drain=is_done)
+        if failure is None:
+            self._count("answered")
+            return True
+        self._count(str(failure.status) if failure.kind == "status" else failure.kind)
+        chat.spent += monotonic() - self._began
+        chat.plan.failed(pick, failure, monotonic())
+        if is_late and chat.plan.deadline is not None:
+            raise deadline_passed(chat.plan.deadline - chat.began)
+        return False
+
+    async def _whole(self, exchange: AsyncExchange) -> Failure | None:
+        chat, pick = self._chat, self._pick
+        settings = chat.gateway.config.server
+        raw = await read_all(exchange, settings.max_response_bytes)
+        try:
+            value: object = from_json(raw)
+        except ValueError:
+            return Failure("invalid")
+        if not isinstance(value, dict) or "choices" not in value:
+            return Failure("invalid")
+        content = cast("dict[str, Any]", value)
+        usage = usage_of(content.get("usage"))
+        if settings.reasoning_content and add_reasoning_content(content):
+            raw = to_json({**content, "model": chat.match.asked})
+        else:
+            raw = rename(raw, content, chat.match.asked)
+        now = monotonic()
+        chat.spent += now - self._began
+        cost = None if usage is None else pick.lease.cost(usage)
+        chat.plan.succeeded(pick, now, seconds=now - self._began, usage=usage)
+        if usage is not None:
+            chat.gateway.metrics.used(pick.group, chat.caller.name, usage, cost)
+        await chat.call.respond(200, [JSON, *self._head(now), *cost_headers(cost)], raw)
+        return None
+
+    def _relay(self) -> Relay:
+        chat = self._chat
+        return Relay(
+            chat.match.asked,
+            wants_usage=chat.request.wants_usage,
+            choices=chat.request.choices,
+            reasoning_content=chat.gateway.config.server.reasoning_content,
+            cost=self._pick.lease.cost,
+        )
+
+    async def _stream(self, exchange: AsyncExchange, relay: Relay) -> Failure | None:
+        """Passes a stream on. A failure before its first data is one that can be tried again."""
+        chat, pick = self._chat, self._pick
+        stall = self._clocks.limit("stall")
+        held = b""
+        while not relay.begun:
+            data = await exchange.read(stall)
+            held += relay.feed(data) if data else relay.end()
+            if relay.error is not None and not relay.begun:
+                return Failure.told(relay.error)
+            if (relay.is_over or not data) and not relay.begun:
+                return Failure("invalid")
+        now = monotonic()
+        chat.plan.begun(pick, now)
+        chat.spent += now - self._began
+        self._series.first.observe(now - chat.call.started)
+        heart = Heartbeat(chat.call, chat.request.asked.keepalive or pick.deployment.keepalive)
+        try:
+            await chat.call.start(200, [*STREAM, *self._head(now)])
+            failure = await self._pass_on(held, exchange, relay, heart)
+        except BaseException:
+            self._left(relay)
+            raise
+        finally:
+            heart.stop()
+        await self._end(relay, failure)
+        return None
+
+    async def _pass_on(self, held: bytes, exchange: AsyncExchange, relay: Relay, heart: Heartbeat) -> Failure | None:
+        """Passes the rest of a stream on, until its end or a failure."""
+        call = self._chat.call
+        stall = self._clocks.limit("stall")
+        if held:
+            await call.write(held)
+        events = relay.events
+        try:
+            while not relay.is_over:
+                data = await exchange.read(stall)
+                sent = relay.feed(data) if data else relay.end()
+                if sent:
+                    heart.beaten()
+                    await call.write(sent)
+                if not data:
+                    break
+                if relay.events != events:  # comments are signs of life of a connection, not of an answer
+                    events = relay.events
+                    stall = self._clocks.limit("stall")
+        except ClockError as error:
+            broken = "the time for the request is over" if error.clock == "deadline" else "the service fell silent"
+        except ERRORS:
+            broken = "the connection to the service broke"
+        else:
+            if relay.error is not None:
+                return Failure.told(relay.error)
+            broken = _CLEAN_END if relay.broken is None else f"the service sent {relay.broken}"
+        return None if relay.is_complete else Failure("stream", message=broken)
+
+    async def _end(self, relay: Relay, failure: Failure | None) -> None:
+        """Ends a stream that had begun, with an error event where it failed."""
+        chat, pick = self._chat, self._pick
+        now, usage = monotonic(), relay.usage
+        if failure is None:
+            chat.plan.succeeded(pick, now, seconds=now - self._began, usage=usage)
+            rest = b"" if relay.done else DONE
+        else:
+            self._count("interrupted")
+            chat.plan.failed(pick, failure, now)
+            usage = usage or self._guess(relay)
+            rest = b"data: " + self._error(failure).body() + b"\n\n"
+        if usage is not None:
+            chat.gateway.metrics.used(pick.group, chat.caller.name, usage, pick.lease.cost(usage))
+        await chat.call.finish(rest)
+
+    def _error(self, failure: Failure) -> GatewayError:
+        if failure.kind == "stream":
+            return stream_interrupted(failure.message)
+        return error_of(failure, self._pick.deployment)
+
+    def _left(self, relay: Relay) -> None:
+        """Books what a stream used until the client left it, or it had to be ended."""
+        chat, pick = self._chat, self._pick
+        usage = relay.usage or self._guess(relay)
+        chat.gateway.metrics.used(pick.group, chat.caller.name, usage, pick.lease.cost(usage))
+        chat.plan.left(pick, monotonic(), usage)
+
+    def _guess(self, relay: Relay) -> Usage:
+        return Usage(self._chat.request.prompt_tokens, relay.events)
+
+    def _head(self, now: float) -> Headers:
+        chat = self._chat
+        overhead = max(0.0, now - chat.call.started - chat.spent)
+        self._series.overhead.observe(overhead)
+        remaining = chat.ticket.remaining(now)
+        return chat_headers(chat.call.id, chat.plan, self._pick, remaining, upstream=chat.spent, overhead=overhead)
+
+    def _count(self, outcome: str) -> None:
+        self._chat.gateway.metrics.attempts.of(self._pick.group, self._pick.deployment.id, outcome).value += 1

@@ -1,0 +1,172 @@
+"""One request as the server has it: its head, its body, its end, and whether the client is still there."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, MutableMapping
+from time import monotonic
+from typing import Any, Final, Literal, Protocol
+
+from .answers import Headers, request_id
+from .errors import too_large
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+Reason = Literal["left", "drained"]
+
+CONNECTION: Final = "wandb_inference.connection"
+"""The name in `scope["state"]` under which a server of ours gives its side of the connection."""
+
+
+class Connection(Protocol):
+    """What a server of ours can do beyond ASGI."""
+
+    left: Callable[[], None] | None
+
+    def answer(self, head: list[bytes], body: bytes) -> bool:
+        """Writes a whole answer at once; whether it could be."""
+        ...
+
+
+_NO_STATE: Final[dict[str, Any]] = {}
+
+
+class ClientLeftError(Exception):
+    """The client is gone."""
+
+
+class Call:
+    """One request.
+
+    Args:
+        scope: What ASGI says of it.
+        receive: Brings its body, and tells that the client has left.
+        send: Takes the answer.
+    """
+
+    __slots__ = (
+        "_connection",
+        "_receive",
+        "_send",
+        "_task",
+        "_watch",
+        "headers",
+        "id",
+        "is_over",
+        "more_headers",
+        "reason",
+        "scope",
+        "started",
+        "status",
+    )
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope = scope
+        self.started = monotonic()
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.id = request_id(self.headers) or os.urandom(12).hex().encode()
+        self.status = 0
+        """The status that was sent; 0 before."""
+        self.is_over = False
+        self.more_headers: Headers = []
+        self.reason: Reason | None = None
+        self._receive = receive
+        self._send = send
+        self._connection: Connection | None = scope.get("state", _NO_STATE).get(CONNECTION)
+        self._task: asyncio.Task[Any] | None = None
+        self._watch: asyncio.Task[None] | None = None
+
+    async def body(self, limit: int) -> bytes:
+        """The request's body.
+
+        Raises:
+            GatewayError: It is larger than the limit. The rest is dropped as it comes: closing would take the answer
+                from a client that is still sending.
+            ClientLeftError: The client left within it.
+        """
+        length = self.headers.get(b"content-length")
+        if length is not None and length.isdigit() and (len(length) > 18 or int(length) > limit):
+            raise too_large(limit)
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            raise ClientLeftError
+        body: bytes = message.get("body", b"")
+        if not message.get("more_body", False):
+            return body
+        pieces = [body]
+        size = len(body)
+        while message.get("more_body", False):
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientLeftError
+            pieces.append(message.get("body", b""))
+            size += len(pieces[-1])
+            if size > limit:
+                raise too_large(limit)
+        return b"".join(pieces)
+
+    def watch(self) -> None:
+        """From here on the task of this request is cancelled when the client leaves. The body has been read."""
+        self._task = asyncio.current_task()
+        if self._connection is not None:
+            self._connection.left = self._leave
+        else:
+            self._watch = asyncio.ensure_future(self._look())
+
+    async def _look(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._leave()
+
+    def _leave(self) -> None:
+        self.stop("left")
+
+    def stop(self, reason: Reason) -> None:
+        """Cancels the task of this request, unless it is over."""
+        if not self.is_over and self.reason is None and self._task is not None:
+            self.reason = reason
+            self._task.cancel()
+
+    def stopped(self) -> None:
+        """Says that the cancellation was taken note of."""
+        getattr(self._task, "uncancel", int)()  # Python 3.10 has none, and does not count
+
+    async def start(self, status: int, headers: Headers) -> None:
+        """Sends the head of the answer."""
+        self.status = status
+        await self._send({"type": "http.response.start", "status": status, "headers": headers + self.more_headers})
+
+    async def write(self, data: bytes) -> None:
+        """Sends a piece of the body, and waits while the client takes no more."""
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def finish(self, data: bytes = b"") -> None:
+        """Sends the rest of the body."""
+        # Before: its end wakes the watcher, for whom a request that is over and a client that left look the same.
+        self.is_over = True
+        await self._send({"type": "http.response.body", "body": data, "more_body": False})
+
+    async def respond(self, status: int, headers: Headers, body: bytes) -> None:
+        """Sends a whole answer."""
+        self.status = status
+        headers = [*headers, (b"content-length", b"%d" % len(body)), *self.more_headers]
+        if self._connection is not None and status == 200 and not self.more_headers:
+            lines = [b"%b: %b\r\n" % header for header in headers]
+            if self._connection.answer([b"HTTP/1.1 200 OK\r\n", *lines], body):
+                self.is_over = True
+                return
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        self.is_over = True
+        await self._send({"type": "http.response.body", "body": body, "more_body": False})
+
+    def close(self) -> None:
+        """Ends the watch."""
+        self.is_over = True
+        if self._watch is not None:
+            self._watch.cancel()
+        elif self._connection is not None:
+            self._connection.left = None

@@ -1,0 +1,157 @@
+"""uvicorn's HTTP protocol with the limits that it lacks: sizes of heads, and clients that are too slow."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from .call import CONNECTION
+
+MAX_HEAD: Final = 64 * 1024
+"""Bytes of a request's head."""
+MAX_CONNECTIONS: Final = 20_000
+HEAD_SECONDS: Final = 30.0
+"""For a request's head, from the connection or the end of the last answer on it."""
+STALL_SECONDS: Final = 30.0
+"""Without a byte of a body."""
+BODY_SECONDS: Final = 600.0
+"""For a whole body."""
+READER_SECONDS: Final = 60.0
+"""Without a byte that the client takes of its answer."""
+_LOOK: Final = 5.0
+
+_TOO_LARGE: Final = b"The head of the request is too large."
+
+_logger = logging.getLogger("wandb_inference.gateway.http")
+_logger.setLevel(logging.CRITICAL + 1)  # garbage that strangers send is no news
+
+
+class GatewayProtocol(HttpToolsProtocol):
+    """One connection of a client. A timer looks at it every few seconds, so that requests set none.
+
+    The application knows it by `scope["state"]`: it is told that the client has left, and can answer in one write.
+    """
+
+    left: Callable[[], None] | None = None
+    """Called when the client leaves before its answer is complete."""
+    _clock: asyncio.TimerHandle | None = None
+    _in_head = True
+    _head = 0
+    _reads = 0
+    _seen: tuple[int, int] = (0, 0)
+    _since = 0.0
+    _phase = ""
+    _began = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client has connected."""
+        super().connection_made(cast("asyncio.Transport", transport))
+        self.logger, self.access_log = _logger, False
+        self.app_state = {**self.app_state, CONNECTION: self}
+        if len(self.connections) > MAX_CONNECTIONS:
+            self.transport.abort()
+            return
+        self._began = self._since = self.loop.time()
+        self._clock = self.loop.call_later(_LOOK, self._look)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone."""
+        if self._clock is not None:
+            self._clock.cancel()
+            self._clock = None
+        super().connection_lost(exc)
+        left, self.left = self.left, None
+        if left is not None:
+            left()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of requests have arrived."""
+        self._reads += 1
+        if self._in_head:
+            self._head += len(data)
+        super().data_received(data)
+        if self._in_head and self._head > MAX_HEAD:
+            self._refuse_head()
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._in_head = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """The head of a request is there."""
+        self._in_head = False
+        self._head = 0
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """A request is there."""
+        self._in_head = True
+        super().on_message_complete()
+
+    def answer(self, head: list[bytes], body: bytes) -> bool:
+        """Writes a whole answer at once; whether it could be, and need not be sent by ASGI's ways.
+
+        Args:
+            head: The lines after the status's, complete but for the server's own; the first is the status.
+            body: The body.
+        """
+        cycle = cast("Any", self.cycle)
+        # With requests waiting behind this one, `cycle` is the last of them, and not the one that is answered.
+        is_other = bool(self.pipeline) or cycle.scope["method"] == "HEAD"
+        if is_other or cycle.disconnected or cycle.response_started or self.flow.write_paused:
+            return False
+        for name, value in cycle.default_headers:
+            head.append(b"%b: %b\r\n" % (name, value))
+        if not cycle.keep_alive:
+            head.append(b"connection: close\r\n")
+        cycle.response_started = cycle.response_complete = True
+        self.transport.write(b"%b\r\n%b" % (b"".join(head), body))
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            self.transport.close()
+        cycle.on_response()
+        return True
+
+    def _refuse_head(self) -> None:
+        if self.transport.is_closing():
+            return
+        self.transport.write(
+            b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain\r\n"
+            b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (len(_TOO_LARGE), _TOO_LARGE)
+        )
+        self.transport.close()
+
+    def _look(self) -> None:
+        """Closes the connection of a client that keeps the gateway waiting."""
+        now = self.loop.time()
+        phase, limit = self._wait()
+        progress = (self._reads if phase != "head" else 0, self._buffered() if phase == "reader" else 0)
+        if phase != self._phase:
+            self._phase, self._began = phase, now - _LOOK
+            self._since = self._began
+        elif progress != self._seen:
+            self._since = now
+        self._seen = progress
+        is_slow = limit is not None and now - self._since >= limit
+        if is_slow or (phase == "body" and now - self._began >= BODY_SECONDS):
+            self.transport.abort()
+            return
+        self._clock = self.loop.call_later(_LOOK, self._look)
+
+    def _wait(self) -> tuple[str, float | None]:
+        """What the connection waits for, and how long it may without any progress."""
+        cycle = cast("Any", self.cycle)
+        if self.flow.write_paused:
+            return "reader", READER_SECONDS
+        if cycle is None or (cycle.response_complete and self._in_head):
+            # Between requests uvicorn's own clock runs; a head that has begun has stopped it.
+            return ("head", HEAD_SECONDS) if cycle is None or self._head else ("idle", None)
+        return ("body", STALL_SECONDS) if cycle.more_body else ("answer", None)
+
+    def _buffered(self) -> int:
+        return self.transport.get_write_buffer_size()

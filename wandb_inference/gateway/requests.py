@@ -1,0 +1,238 @@
+"""What a client asks: checked as far as the gateway must, and turned into what a deployment gets. Never waits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple, cast
+
+from pydantic_core import from_json, to_json
+
+from .asked import CLIENT_FIELDS, Asked, read_fields, read_headers
+from .config import Deployment, ServerSettings
+from .errors import (
+    GatewayError,
+    bad_field,
+    bad_json,
+    empty_body,
+    missing_field,
+    model_not_text,
+    no_model,
+    not_an_object,
+    not_utf8,
+)
+from .relay import has_one_model, with_model
+
+_BOM: Final = b"\xef\xbb\xbf"
+
+# OpenAI's own, which W&B Inference has no use for; what `drop_params` leaves out.
+_UNSUPPORTED: Final = frozenset(
+    {
+        "audio",
+        "modalities",
+        "prediction",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "service_tier",
+        "store",
+        "verbosity",
+        "web_search_options",
+    }
+)
+_PICTURE_TOKENS: Final = 1000
+"""What a picture counts for, about; its bytes say nothing."""
+
+
+class ChatRequest(NamedTuple):
+    """A chat request that may go upstream."""
+
+    raw: bytes
+    """The body as it came."""
+    fields: dict[str, Any]
+    """The body, less what is for the gateway."""
+    is_whole: bool
+    """Whether `fields` is all there is in `raw`."""
+    model: str
+    stream: bool
+    wants_usage: bool
+    choices: int
+    prompt_tokens: int
+    """An estimate."""
+    max_tokens: int | None
+    asked: Asked
+    """What is for the gateway."""
+
+
+def read_request(
+    raw: bytes, headers: Mapping[bytes, bytes], server: ServerSettings, *, model: str | None = None
+) -> ChatRequest:
+    """The request in a body.
+
+    Args:
+        raw: The body.
+        headers: The request's, names in lower case.
+        server: What the gateway is set to.
+        model: The model that the path or the query names.
+
+    Raises:
+        GatewayError: It can't be one.
+    """
+    raw = raw.removeprefix(_BOM)
+    fields = parse(raw)
+    size = len(fields)
+    if model is not None and (model_in_path := fields.setdefault("model", model)) != model:
+        # The path wins with LiteLLM, silently. Two names for one request are a mistake.
+        raise GatewayError(
+            400, "several_models", f"model is {model_in_path!r:.80} and the path says {model!r:.80}", param="model"
+        )
+    name: object = fields.get("model")
+    if name is None or name == "":
+        raise no_model()
+    if not isinstance(name, str):
+        raise model_not_text(name)
+    _check_messages(fields)
+    stream: object = fields.get("stream")
+    if stream is not None and not isinstance(stream, bool):
+        raise bad_field("stream", "true or false", stream)
+    asked = read_headers(headers, server)
+    is_whole = CLIENT_FIELDS.isdisjoint(fields) and len(fields) == size
+    if not CLIENT_FIELDS.isdisjoint(fields):
+        asked = read_fields(fields, asked, server)
+    options: object = fields.get("stream_options")
+    wants = isinstance(options, dict) and bool(cast("dict[str, Any]", options).get("include_usage"))
+    choices: object = fields.get("n")
+    most: object = fields.get("max_tokens", fields.get("max_completion_tokens"))
+    _check_required(fields, asked, server)
+    return ChatRequest(
+        raw,
+        fields,
+        is_whole,
+        name,
+        bool(stream),
+        wants or server.include_usage,
+        choices if isinstance(choices, int) and choices > 0 else 1,
+        _estimate(raw, fields),
+        most if isinstance(most, int) and most > 0 else None,
+        asked,
+    )
+
+
+def parse(raw: bytes) -> dict[str, Any]:
+    """The JSON object in a body.
+
+    Raises:
+        GatewayError: There is none; says where it goes wrong.
+    """
+    if not raw or raw.isspace():
+        raise empty_body()
+    try:
+        value: object = from_json(raw, allow_inf_nan=False)
+    except ValueError as error:
+        raise _unreadable(raw, str(error)) from None
+    if not isinstance(value, dict):
+        raise not_an_object(value)
+    return cast("dict[str, Any]", value)
+
+
+def _unreadable(raw: bytes, problem: str) -> GatewayError:
+    try:
+        raw.decode()
+    except UnicodeDecodeError as error:
+        return not_utf8(error.start)
+    what, _, place = problem.rpartition(" at line ")
+    line, column = (*map(int, re.findall(r"\d+", place)), 1, 1)[:2]
+    start = 0
+    for _ in range(line - 1):
+        start = raw.find(b"\n", start) + 1
+    return bad_json(what, line, column, start + max(0, column - 1))
+
+
+def _check_messages(fields: dict[str, Any]) -> None:
+    if "messages" not in fields:
+        raise missing_field("messages", "a list of messages")
+    given: object = fields["messages"]
+    if not isinstance(given, list):
+        raise bad_field("messages", "a list of messages", given)
+    messages = cast("list[object]", given)
+    if not messages:
+        raise missing_field("messages[0]", "the list of messages is empty")
+    for number, message in enumerate(messages):
+        if not isinstance(message, dict):
+            raise bad_field(f"messages[{number}]", "an object", message)
+
+
+def _check_required(fields: Mapping[str, Any], asked: Asked, server: ServerSettings) -> None:
+    if server.enforce_user and asked.user is None:
+        raise missing_field("user", "this gateway wants to know the end user")
+    for path in server.enforced_params:
+        value: object = {"user": asked.user, "metadata": asked.metadata, **fields}
+        for part in path.split("."):
+            value = cast("dict[str, Any]", value).get(part) if isinstance(value, dict) else None
+        if value is None:
+            raise missing_field(path, "this gateway wants it in each request")
+
+
+def _estimate(raw: bytes, fields: Mapping[str, Any]) -> int:
+    """Tokens of the prompt, about: four bytes each."""
+    if b";base64," not in raw:
+        return len(raw) // 4 + 1
+    size, pictures = 0, 0
+    pending: list[object] = [fields["messages"]]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, str):
+            is_picture = value.startswith("data:")
+            pictures += is_picture
+            size += 0 if is_picture else len(value)
+        elif isinstance(value, dict):
+            pending += cast("dict[str, object]", value).values()
+        elif isinstance(value, list):
+            pending += cast("list[object]", value)
+    return size // 4 + pictures * _PICTURE_TOKENS + 1
+
+
+def body_for(request: ChatRequest, deployment: Deployment, model: str) -> bytes:
+    """The body that a deployment gets: its own model, its defaults where the request says nothing, its fields always.
+
+    Args:
+        request: The request.
+        deployment: The deployment.
+        model: The id to send.
+    """
+    fields = request.fields
+    added = {name: value for name, value in deployment.defaults.items() if name not in fields}
+    drops = _UNSUPPORTED.difference(deployment.keep) if deployment.drop_unsupported or request.asked.drop_params else ()
+    options: object = fields.get("stream_options")
+    if request.stream and not isinstance(options, dict):
+        # Always asked for, as what was used is booked; who did not ask does not get to see it.
+        added["stream_options"] = {"include_usage": True}
+    asks = isinstance(options, dict) and cast("dict[str, Any]", options).get("include_usage") is True
+    if (
+        request.is_whole
+        and not deployment.extra_body
+        and fields.keys().isdisjoint(deployment.drop)
+        and fields.keys().isdisjoint(drops)
+        and (asks or not request.stream or options is None)
+    ):
+        spliced = _splice(request.raw, model, added, had_options="stream_options" in fields)
+        if spliced is not None:
+            return spliced
+    body = {**added, **fields, **deployment.extra_body, "model": model}
+    if request.stream:
+        given = cast("dict[str, Any]", options) if isinstance(options, dict) else {}
+        body["stream_options"] = {**given, "include_usage": True}
+    for name in (*deployment.drop, *drops):
+        body.pop(name, None)
+    return to_json(body)
+
+
+def _splice(raw: bytes, model: str, added: dict[str, Any], *, had_options: bool) -> bytes | None:
+    """The body as it came, with another model and more fields; `None` where a search can't tell where they go."""
+    if not has_one_model(raw) or (had_options and "stream_options" in added):
+        return None
+    raw = with_model(raw, model)
+    if not added:
+        return raw
+    start = raw.index(b"{") + 1
+    return b"%b%b,%b" % (raw[:start], to_json(added)[1:-1], raw[start:])

@@ -1,0 +1,182 @@
+"""Requests to deployments, over the SDK's own connections; through a proxy of the environment, over httpx's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from time import monotonic
+from typing import TYPE_CHECKING, Final
+
+from .._core.wire import Context, Request, Timeouts
+from .._network import Network
+from .._transport.async_exchange import AsyncDirectExchange, AsyncExchange, AsyncPool
+from .._transport.bridge import AsyncHttpxExchange
+from .._transport.clocks import ClockError, Clocks
+from .._transport.decoding import DecodingError
+from .._transport.dialing import Dialer
+from .._transport.outcomes import ERRORS, NotSentError, target_of
+from .._transport.routes import Routes, Way
+from .._version import __version__
+from .config import Deployment, ServerSettings
+from .errors import GatewayError
+from .routing import Failure, Pick
+
+if TYPE_CHECKING:
+    from .._transport.pool import Origin
+
+__all__ = ["ERRORS", "Upstream", "failure_of", "read_all"]
+
+CONNECT: Final = 10.0
+"""Seconds for a connection at most, as the SDK's."""
+
+_IDLE: Final = 4096
+"""Idle connections that are kept."""
+
+MAX_ERROR: Final = 64 * 1024
+"""Bytes that are read of an error."""
+
+
+class _Place:
+    """Where a deployment is, and what goes before each body."""
+
+    __slots__ = ("deployment", "head", "headers", "key", "origin", "url", "way")
+
+    def __init__(self, deployment: Deployment, way: Way, origin: Origin, host: str, path: str, url: str) -> None:
+        self.deployment = deployment
+        self.way = way
+        self.origin = origin
+        self.url = url
+        self.key = None if deployment.api_key is None else deployment.api_key.reveal()
+        self.headers = {
+            "content-type": "application/json",
+            "accept": "application/json, text/event-stream",
+            "accept-encoding": "identity",  # what is compressed can't be passed on event by event
+            "user-agent": f"wandb-inference-gateway/{__version__}",
+            **{name.lower(): value for name, value in deployment.headers.items()},
+        }
+        if deployment.project:
+            self.headers["openai-project"] = deployment.project
+        lines = [f"POST {path} HTTP/1.1", f"host: {host}", *(f"{name}: {text}" for name, text in self.headers.items())]
+        if self.key is not None:
+            lines.append(f"authorization: Bearer {self.key}")
+        self.head = "\r\n".join(lines).encode("latin-1") + b"\r\n"
+
+
+class Upstream:
+    """The way to all deployments, in one event loop: made in it.
+
+    Args:
+        server: With what is said of TLS.
+    """
+
+    def __init__(self, server: ServerSettings) -> None:
+        network = Network(verify=server.ssl_verify, cert=server.ssl_certificate)
+        self._routes = Routes(network)
+        self._pool = AsyncPool(_IDLE, Dialer(network))
+        self._places: dict[str, _Place] = {}
+
+    async def open(self) -> None:
+        """Ties the connections to the event loop."""
+        await self._pool.open()
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._pool.close()
+
+    async def send(
+        self, pick: Pick, body: bytes, more: Mapping[str, str], *, stream: bool, clocks: Clocks
+    ) -> AsyncExchange:
+        """Sends a chat request, and waits for the head of the answer.
+
+        Args:
+            pick: The deployment.
+            body: What it gets.
+            more: Headers of this request alone, checked.
+            stream: Whether a stream was asked for.
+            clocks: The attempt's.
+
+        Raises:
+            Exception: One of `ERRORS`.
+        """
+        deployment = pick.deployment
+        place = self._places.get(deployment.id)
+        if place is None or place.deployment is not deployment:
+            place = self._places[deployment.id] = self._place(deployment)
+        if not place.way.direct:
+            return await self._send_by_httpx(place, body, more, stream=stream, clocks=clocks)
+        lines = "".join([f"{name}: {value}\r\n" for name, value in more.items()]).encode("latin-1")
+        exchange = AsyncDirectExchange(self._pool, place.origin, "POST", clocks)
+        await exchange.send(b"%b%bcontent-length: %d\r\n\r\n%b" % (place.head, lines, len(body), body))
+        return exchange
+
+    async def _send_by_httpx(
+        self, place: _Place, body: bytes, more: Mapping[str, str], *, stream: bool, clocks: Clocks
+    ) -> AsyncExchange:
+        exchange = AsyncHttpxExchange(clocks, stream=stream)
+        request = Request(
+            "POST", place.url, {**place.headers, **more}, body, clocks.timeouts, Context(place.url), stream=stream
+        )
+        await exchange.send(self._pool.httpx(place.way.proxy), request, place.key, place.way.proxy, is_own=True)
+        return exchange
+
+    def _place(self, deployment: Deployment) -> _Place:
+        url = f"{deployment.base_url}/chat/completions"
+        target = target_of(url)
+        return _Place(deployment, self._routes.to(target.origin), target.origin, target.host, target.path, url)
+
+
+def clocks_of(pick: Pick, *, stream: bool) -> Clocks:
+    """The clocks of an attempt that begins now."""
+    read = pick.stall if stream else pick.timeout
+    deadline = None if pick.deadline is None else max(0.001, pick.deadline - monotonic())
+    return Clocks(Timeouts(min(CONNECT, pick.timeout), read, pick.stall, deadline))
+
+
+async def read_all(exchange: AsyncExchange, limit: int | None) -> bytes:
+    """The whole body of an answer.
+
+    Raises:
+        GatewayError: It is larger than the gateway passes on.
+        Exception: One of `ERRORS`.
+    """
+    first = await exchange.read(None)
+    pieces = [first]
+    size = len(first)
+    while piece := await exchange.read(None):
+        pieces.append(piece)
+        size += len(piece)
+        if limit is not None and size > limit:
+            break
+    if limit is not None and size > limit:
+        raise GatewayError(502, "answer_too_large", f"The answer is larger than {limit} bytes")
+    return first if len(pieces) == 1 else b"".join(pieces)
+
+
+async def read_error(exchange: AsyncExchange) -> bytes:
+    """The body of an error, as far as it comes and is not too long."""
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        while size < MAX_ERROR and (piece := await exchange.read(None)):
+            pieces.append(piece)
+            size += len(piece)
+    except ERRORS:
+        pass
+    return b"".join(pieces)
+
+
+def is_deadline(error: Exception) -> bool:
+    """Whether an exchange ended at the deadline of the whole request."""
+    cause = error.__cause__ if isinstance(error, NotSentError) else error
+    return isinstance(cause, ClockError) and cause.clock == "deadline"
+
+
+def failure_of(error: Exception) -> Failure:
+    """The failure that an exchange ended with.
+
+    Args:
+        error: One of `ERRORS`.
+    """
+    cause = error.__cause__ if isinstance(error, NotSentError) else error
+    if isinstance(cause, ClockError):
+        return Failure("timeout")
+    return Failure("invalid" if isinstance(cause, DecodingError) else "connection")
