@@ -173,6 +173,10 @@ class AsyncConnection(asyncio.Protocol):
 
         The clock of writing holds for each piece that the peer takes, the deadline for all.
         """
+        outbox = self._dialer.outbox
+        if outbox is not None and len(data) <= WRITE_SIZE and self._transport is not None and not self._ended:
+            outbox.put(self._transport, data)
+            return
         for at in range(0, len(data), WRITE_SIZE):
             if self._has_news:
                 self._send(data[at:])  # an answer may be early hints, and the peer wait for the rest

@@ -11,6 +11,7 @@ from .tls import TLS
 
 if TYPE_CHECKING:
     from .._network import Network
+    from .outbox import Outbox
 
 SocketOption: TypeAlias = "tuple[int, int, int]"
 
@@ -24,17 +25,19 @@ class Dialer:
 
     Args:
         network: The client's.
+        outbox: Where short requests of asyncio's connections are collected; by default each is written at once.
 
     Raises:
         ConfigurationError: A file or package that a setting needs is not there.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, outbox: Outbox | None = None) -> None:
         if network.uds is not None and not hasattr(socket, "AF_UNIX"):
             raise ConfigurationError(
                 "network.uds is given, and Python has no Unix sockets on this system", hint="Connect to a port."
             )
         self.network = network
+        self.outbox = outbox
         self.tls = TLS(network)
         self.options = _options(network.tcp_nodelay, network.tcp_keepalive)
 

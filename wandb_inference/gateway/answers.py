@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 from .._version import __version__
@@ -22,7 +23,18 @@ NO_SNIFF: Final = (b"x-content-type-options", b"nosniff")
 VERSION: Final = (b"x-gateway-version", __version__.encode())
 CLOSE: Final = (b"connection", b"close")
 
-_NAMES: Final = {"rpm": b"requests", "tpm": b"tokens"}
+_HEAD: Final = (
+    b"x-request-id: %b\r\nx-litellm-call-id: %b\r\n%bx-gateway-attempts: %d\r\n"
+    b"x-litellm-attempted-retries: %d\r\nx-litellm-attempted-fallbacks: %d\r\n"
+    b"x-gateway-upstream-ms: %.3f\r\nx-litellm-response-duration-ms: %.3f\r\n"
+    b"x-gateway-overhead-ms: %.3f\r\nx-litellm-overhead-duration-ms: %.3f\r\nx-content-type-options: nosniff\r\n"
+)
+_LIMIT: Final = {
+    # What is left of a key's limits, in OpenAI's form.
+    kind: b"x-ratelimit-limit-%b: %%d\r\nx-ratelimit-remaining-%b: %%d\r\nx-ratelimit-reset-%b: %%.3fs\r\n"
+    % (name, name, name)
+    for kind, name in (("rpm", b"requests"), ("tpm", b"tokens"))
+}
 _ID_BYTES: Final = 128
 
 
@@ -37,8 +49,8 @@ def request_id(headers: Mapping[bytes, bytes]) -> bytes | None:
 
 def chat_headers(
     id: bytes, plan: Plan, pick: Pick, remaining: Iterable[Remaining], *, upstream: float, overhead: float
-) -> Headers:
-    """The headers of an answer to a chat request.
+) -> bytes:
+    """The headers of an answer to a chat request, as the lines that its head has: written like this they cost a tenth.
 
     Args:
         id: The request's.
@@ -48,46 +60,29 @@ def chat_headers(
         upstream: Seconds that the service took; of a stream, to its first data.
         overhead: Seconds that the gateway took.
     """
-    model_id = _safe(pick.deployment.id)
-    spent, own = b"%.3f" % (upstream * 1e3), b"%.3f" % (overhead * 1e3)
-    headers = [
-        (b"x-request-id", id),
-        (b"x-litellm-call-id", id),
-        (b"x-gateway-model-id", model_id),
-        (b"x-litellm-model-id", model_id),
-        (b"x-litellm-model-group", _safe(pick.group)),
-        (b"x-gateway-attempts", b"%d" % plan.attempts),
-        (b"x-litellm-attempted-retries", b"%d" % plan.retries),
-        (b"x-litellm-attempted-fallbacks", b"%d" % plan.fallbacks),
-        (b"x-gateway-upstream-ms", spent),
-        (b"x-litellm-response-duration-ms", spent),
-        (b"x-gateway-overhead-ms", own),
-        (b"x-litellm-overhead-duration-ms", own),
-        NO_SNIFF,
-    ]
-    headers += limit_headers(remaining)
-    return headers
-
-
-def limit_headers(remaining: Iterable[Remaining]) -> Headers:
-    """What is left of a key's limits, in OpenAI's form."""
-    headers: Headers = []
+    model = _model_lines(pick.deployment.id, pick.group)
+    spent, own = upstream * 1e3, overhead * 1e3
+    head = _HEAD % (id, id, model, plan.attempts, plan.retries, plan.fallbacks, spent, spent, own, own)
     for each in remaining:
-        name = _NAMES[each.kind]
-        headers += [
-            (b"x-ratelimit-limit-" + name, b"%d" % each.limit),
-            (b"x-ratelimit-remaining-" + name, b"%d" % each.left),
-            (b"x-ratelimit-reset-" + name, b"%.3fs" % each.reset),
-        ]
-    return headers
+        head += _LIMIT[each.kind] % (each.limit, each.left, each.reset)
+    return head
 
 
-def cost_headers(cost: Decimal | None) -> Headers:
-    """What an answer cost; nothing where no price is known."""
+def cost_headers(cost: Decimal | None) -> bytes:
+    """What an answer cost, as lines of a head; nothing where no price is known."""
     if cost is None:
-        return []
+        return b""
     text = f"{cost:f}".encode()
-    return [(b"x-gateway-cost", text), (b"x-litellm-response-cost", text)]
+    return b"x-gateway-cost: %b\r\nx-litellm-response-cost: %b\r\n" % (text, text)
+
+
+def split(head: bytes) -> Headers:
+    """The headers of such lines one by one."""
+    headers: Headers = []
+    for line in head.split(b"\r\n")[:-1]:
+        name, _, value = line.partition(b": ")
+        headers.append((name, value))
+    return headers
 
 
 def error_headers(error: GatewayError, id: bytes) -> Headers:
@@ -118,6 +113,16 @@ def cors_headers(origins: tuple[str, ...], origin: bytes | None, *, preflight: b
     else:
         headers.append((b"access-control-expose-headers", b"*"))
     return headers
+
+
+@lru_cache(maxsize=1024)
+def _model_lines(id: str, group: str) -> bytes:
+    safe = _safe(id)
+    return b"x-gateway-model-id: %b\r\nx-litellm-model-id: %b\r\nx-litellm-model-group: %b\r\n" % (
+        safe,
+        safe,
+        _safe(group),
+    )
 
 
 def _safe(text: str) -> bytes:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from pydantic_core import from_json, to_json
 
 from .._transport.clocks import ClockError
-from .answers import JSON, STREAM, Headers, chat_headers, cost_headers
+from .answers import STREAM, chat_headers, cost_headers, split
 from .errors import GatewayError, deadline_passed, stream_interrupted
 from .heartbeat import Heartbeat
 from .relay import DONE, Relay, add_reasoning_content, rename, usage_of
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .._transport.async_exchange import AsyncExchange
     from .chat import Chat
 
+_JSON: Final = b"content-type: application/json\r\n"
 _CLEAN_END: Final = "the service ended the stream before the answer was complete"
 
 
@@ -101,7 +102,7 @@ class Attempt:
         chat.plan.succeeded(pick, now, seconds=now - self._began, usage=usage)
         if usage is not None:
             chat.gateway.metrics.used(pick.group, chat.caller.name, usage, cost)
-        await chat.call.respond(200, [JSON, *self._head(now), *cost_headers(cost)], raw)
+        await chat.call.respond_lines(b"%b%b%b" % (_JSON, self._head(now), cost_headers(cost)), raw)
         return None
 
     def _relay(self) -> Relay:
@@ -132,7 +133,7 @@ class Attempt:
         self._series.first.observe(now - chat.call.started)
         heart = Heartbeat(chat.call, chat.request.asked.keepalive or pick.deployment.keepalive)
         try:
-            await chat.call.start(200, [*STREAM, *self._head(now)])
+            await chat.call.start(200, [*STREAM, *split(self._head(now))])
             failure = await self._pass_on(held, exchange, relay, heart)
         except BaseException:
             self._left(relay)
@@ -202,7 +203,7 @@ class Attempt:
     def _guess(self, relay: Relay) -> Usage:
         return Usage(self._chat.request.prompt_tokens, relay.events)
 
-    def _head(self, now: float) -> Headers:
+    def _head(self, now: float) -> bytes:
         chat = self._chat
         overhead = max(0.0, now - chat.call.started - chat.spent)
         self._series.overhead.observe(overhead)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from time import monotonic
 from typing import Any, Final, Literal, Protocol
 
-from .answers import Headers, request_id
+from .answers import Headers, request_id, split
 from .errors import too_large
 
 Message = MutableMapping[str, Any]
@@ -27,8 +27,8 @@ class Connection(Protocol):
 
     left: Callable[[], None] | None
 
-    def answer(self, head: list[bytes], body: bytes) -> bool:
-        """Writes a whole answer at once; whether it could be."""
+    def answer(self, head: bytes, body: bytes) -> bool:
+        """Writes a whole answer of status 200 at once; whether it could be."""
         ...
 
 
@@ -154,14 +154,17 @@ class Call:
         """Sends a whole answer."""
         self.status = status
         headers = [*headers, (b"content-length", b"%d" % len(body)), *self.more_headers]
-        if self._connection is not None and status == 200 and not self.more_headers:
-            lines = [b"%b: %b\r\n" % header for header in headers]
-            if self._connection.answer([b"HTTP/1.1 200 OK\r\n", *lines], body):
-                self.is_over = True
-                return
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
         self.is_over = True
         await self._send({"type": "http.response.body", "body": body, "more_body": False})
+
+    async def respond_lines(self, head: bytes, body: bytes) -> None:
+        """Sends a whole answer of status 200, whose headers are written already, as lines."""
+        if self._connection is not None and not self.more_headers and self._connection.answer(head, body):
+            self.status = 200
+            self.is_over = True
+            return
+        await self.respond(200, split(head), body)
 
     def close(self) -> None:
         """Ends the watch."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import lru_cache
 from collections.abc import Callable
 from typing import Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from .._transport.outbox import Outbox
 from .call import CONNECTION
 
 MAX_HEAD: Final = 64 * 1024
@@ -25,6 +27,13 @@ READER_SECONDS: Final = 60.0
 _LOOK: Final = 5.0
 
 _TOO_LARGE: Final = b"The head of the request is too large."
+
+
+@lru_cache(maxsize=1)
+def _outbox(loop: asyncio.AbstractEventLoop) -> Outbox:
+    """The one that all connections of the server share."""
+    return Outbox(loop.call_soon)
+
 
 _logger = logging.getLogger("wandb_inference.gateway.http")
 _logger.setLevel(logging.CRITICAL + 1)  # garbage that strangers send is no news
@@ -46,12 +55,14 @@ class GatewayProtocol(HttpToolsProtocol):
     _since = 0.0
     _phase = ""
     _began = 0.0
+    _outbox: Outbox
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has connected."""
         super().connection_made(cast("asyncio.Transport", transport))
         self.logger, self.access_log = _logger, False
         self.app_state = {**self.app_state, CONNECTION: self}
+        self._outbox = _outbox(self.loop)
         if len(self.connections) > MAX_CONNECTIONS:
             self.transport.abort()
             return
@@ -93,11 +104,11 @@ class GatewayProtocol(HttpToolsProtocol):
         self._in_head = True
         super().on_message_complete()
 
-    def answer(self, head: list[bytes], body: bytes) -> bool:
-        """Writes a whole answer at once; whether it could be, and need not be sent by ASGI's ways.
+    def answer(self, head: bytes, body: bytes) -> bool:
+        """Writes a whole answer of status 200 at once; whether it could be, and need not be sent by ASGI's ways.
 
         Args:
-            head: The lines after the status's, complete but for the server's own; the first is the status.
+            head: The lines of its headers, but for the body's length and the server's own.
             body: The body.
         """
         cycle = cast("Any", self.cycle)
@@ -106,14 +117,15 @@ class GatewayProtocol(HttpToolsProtocol):
         if is_other or cycle.disconnected or cycle.response_started or self.flow.write_paused:
             return False
         for name, value in cycle.default_headers:
-            head.append(b"%b: %b\r\n" % (name, value))
-        if not cycle.keep_alive:
-            head.append(b"connection: close\r\n")
+            head += b"%b: %b\r\n" % (name, value)
         cycle.response_started = cycle.response_complete = True
-        self.transport.write(b"%b\r\n%b" % (b"".join(head), body))
-        cycle.message_event.set()
-        if not cycle.keep_alive:
+        answer = b"HTTP/1.1 200 OK\r\n%bcontent-length: %d\r\n\r\n%b"
+        if cycle.keep_alive:
+            self._outbox.put(self.transport, answer % (head, len(body), body))
+        else:
+            self.transport.write(answer % (head + b"connection: close\r\n", len(body), body))
             self.transport.close()
+        cycle.message_event.set()
         cycle.on_response()
         return True
 

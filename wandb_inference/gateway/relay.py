@@ -98,6 +98,13 @@ def has_one_model(raw: bytes) -> bool:
 def with_model(raw: bytes, name: str) -> bytes:
     """A JSON object with another name as the one text that it has for a `model`."""
     text = to_json(name)
+    for key in (b'"model":"', b'"model": "'):  # as nearly all write it; the pattern costs five times as much
+        at = raw.find(key)
+        if at >= 0:
+            start = at + len(key)
+            end = raw.find(b'"', start)
+            if b"\\" not in raw[start:end]:
+                return b"%b%b%b" % (raw[: start - 1], text, raw[end + 1 :])
     return _MODEL.sub(lambda found: found[1] + text, raw, count=1)
 
 

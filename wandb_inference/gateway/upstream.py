@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from time import monotonic
 from typing import TYPE_CHECKING, Final
@@ -13,6 +14,7 @@ from .._transport.bridge import AsyncHttpxExchange
 from .._transport.clocks import ClockError, Clocks
 from .._transport.decoding import DecodingError
 from .._transport.dialing import Dialer
+from .._transport.outbox import Outbox
 from .._transport.outcomes import ERRORS, NotSentError, target_of
 from .._transport.routes import Routes, Way
 from .._version import __version__
@@ -71,7 +73,7 @@ class Upstream:
     def __init__(self, server: ServerSettings) -> None:
         network = Network(verify=server.ssl_verify, cert=server.ssl_certificate)
         self._routes = Routes(network)
-        self._pool = AsyncPool(_IDLE, Dialer(network))
+        self._pool = AsyncPool(_IDLE, Dialer(network, Outbox(asyncio.get_running_loop().call_soon)))
         self._places: dict[str, _Place] = {}
 
     async def open(self) -> None:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from ..._core.adaptive import Verdict
-from ..config import GatewayConfig, Match
+from ..config import GatewayConfig, KeyRule, Match
 from ..errors import (
     BudgetError,
     GatewayError,
@@ -118,9 +118,7 @@ class Ticket:
         for kind, meter in self._meters:
             left = max(0, meter.limit - meter.used(now))
             name: LimitKind = "rpm" if kind == "rpm" else "tpm"
-            found.append(
-                Remaining(name, meter.limit, left, meter.wait(meter.limit, now) if left < meter.limit else 0.0)
-            )
+            found.append(Remaining(name, meter.limit, left, meter.empty_in(now)))
         return found
 
     def close(
@@ -150,6 +148,16 @@ class Ticket:
             self._line.serve(now)
 
 
+class _Account(NamedTuple):
+    """What counts for a key."""
+
+    rule: KeyRule | None
+    meters: tuple[tuple[str, Meter], ...]
+    purses: tuple[Purse, ...]
+    gates: tuple[Gate, ...]
+    """The last one is passed first."""
+
+
 class Admission:
     """Lets requests in.
 
@@ -162,9 +170,11 @@ class Admission:
         self._ledger = ledger
         self._line = line
         self._gates: dict[str, Gate] = {}
+        self._accounts: dict[str, _Account] = {}
 
     def configure(self, config: GatewayConfig) -> None:
         """Goes on by this configuration; what was counted stays."""
+        self._accounts.clear()
         server = config.server
         self._key_parallel = server.key_max_parallel_requests
         self._patience = server.queue_timeout
@@ -185,24 +195,13 @@ class Admission:
             GatewayError: The key has expired, may not use the model, is at a limit, or its budget is spent.
         """
         rule = caller.rule
-        meters: tuple[tuple[str, Meter], ...] = ()
-        purses: tuple[Purse, ...] = () if self._purse is None else (self._purse,)
-        gates = [gate for gate in (self._worker, self._all) if gate is not None]
         if rule is not None:
             if rule.expires is not None and rule.expires <= wall:
                 raise expired_key()
             if not rule.allows(match):
                 raise model_not_allowed(match.asked)
-            scope = f"key:{rule.name}"
-            if rule.rpm is not None:
-                meters = (("rpm", self._ledger.meter(scope, "rpm", rule.rpm)),)
-            if rule.tpm is not None:
-                meters = (*meters, ("tpm", self._ledger.meter(scope, "tpm", rule.tpm)))
-            if rule.max_budget is not None:
-                purses = (self._ledger.purse(scope, rule.max_budget, rule.budget_duration), *purses)
-            gate = self._gate(scope, rule.max_parallel_requests or self._key_parallel)
-            if gate is not None:
-                gates.append(gate)
+        account = self._account(rule)
+        meters, purses = account.meters, account.purses
         for purse in purses:
             if not purse.fits(cost, wall):
                 raise BudgetError(purse.limit, "gateway" if purse is self._purse else "key", purse.wait(wall))
@@ -213,7 +212,34 @@ class Admission:
         booking = None
         if meters or purses:
             booking = Booking(meters, purses, prompt=prompt, completion=completion, cost=cost, now=now)
-        return Ticket(caller, gates, booking, meters, self._line, self._patience)
+        return Ticket(caller, list(account.gates), booking, meters, self._line, self._patience)
+
+    def has_purse(self, caller: Caller) -> bool:
+        """Whether dollars of a caller are counted against a budget."""
+        return bool(self._account(caller.rule).purses)
+
+    def _account(self, rule: KeyRule | None) -> _Account:
+        """What counts for a key; `None`: for those who may do everything."""
+        name = "" if rule is None else rule.name
+        account = self._accounts.get(name)
+        if account is not None and account.rule is rule:
+            return account
+        meters: tuple[tuple[str, Meter], ...] = ()
+        purses: tuple[Purse, ...] = () if self._purse is None else (self._purse,)
+        gates = [gate for gate in (self._worker, self._all) if gate is not None]
+        if rule is not None:
+            scope = f"key:{rule.name}"
+            if rule.rpm is not None:
+                meters = (("rpm", self._ledger.meter(scope, "rpm", rule.rpm)),)
+            if rule.tpm is not None:
+                meters = (*meters, ("tpm", self._ledger.meter(scope, "tpm", rule.tpm)))
+            if rule.max_budget is not None:
+                purses = (self._ledger.purse(scope, rule.max_budget, rule.budget_duration), *purses)
+            gate = self._gate(scope, rule.max_parallel_requests or self._key_parallel)
+            if gate is not None:
+                gates.append(gate)
+        account = self._accounts[name] = _Account(rule, meters, purses, tuple(gates))
+        return account
 
     def _gate(self, scope: str, limit: int | None) -> Gate | None:
         if limit is None:

@@ -47,6 +47,10 @@ class Meter(Protocol):
         """Seconds until so much more fits; 0: it does now."""
         ...
 
+    def empty_in(self, now: float) -> float:
+        """Seconds until nothing of the last minute is used any more; 0: nothing is now."""
+        ...
+
     def take(self, amount: int, now: float) -> object:
         """Reserves so much, whether it fits or not; what comes back is for `settle`."""
         ...
@@ -121,6 +125,10 @@ class Minute:
             excess -= entry.amount
             wait = entry.until - now
         return wait
+
+    def empty_in(self, now: float) -> float:
+        """Seconds until nothing of the last minute is used any more."""
+        return self._entries[-1].until - now if self.used(now) > 0 else 0.0
 
     def take(self, amount: int, now: float) -> Entry:
         """Reserves so much."""

@@ -35,9 +35,12 @@ class Plan:
     __slots__ = (
         "_begun",
         "_caller",
+        "_config",
         "_done",
         "_error",
         "_lease",
+        "_match",
+        "_own",
         "_router",
         "_started",
         "_ticket",
@@ -68,7 +71,8 @@ class Plan:
         self._started = now
         self._ticket = ticket
         self._caller = "" if ticket is None else ticket.caller.name
-        self._trail = Trail(router.config, match, own, router.settings.max_fallbacks)
+        self._trail: Trail | None = None
+        self._config, self._match, self._own = router.config, match, own  # a reload is for later requests
         self._error: GatewayError | None = None
         self._waiter: Waiter | None = None
         self._lease: Lease | None = None
@@ -79,7 +83,7 @@ class Plan:
     @property
     def fallbacks(self) -> int:
         """Groups that were gone on to so far."""
-        return self._trail.taken
+        return 0 if self._trail is None else self._trail.taken
 
     @property
     def match(self) -> Match:
@@ -164,7 +168,7 @@ class Plan:
             return
         if lease.booking is not None:
             lease.booking.fail(failure, now, router.epoch + now)
-        has_fallback = self._trail.goes_on(visit.match, cause_of(failure, error))
+        has_fallback = self._ways().goes_on(visit.match, cause_of(failure, error))
         if not visit.goes_on(state, failure, comeback, now, has_fallback=has_fallback):
             self._exhausted(failure, error, now)
 
@@ -188,6 +192,13 @@ class Plan:
             lease.leave("unknown")
             self._book(lease, now, None)
         self._over(now)
+
+    def _ways(self) -> Trail:
+        """Where else to go; who is answered at once never asks."""
+        if self._trail is None:
+            config = self._config
+            self._trail = Trail(config, self._match, self._own, config.router.max_fallbacks)
+        return self._trail
 
     def _enter(self, match: Match) -> Visit:
         latest = self._started + self._router.settings.timeout
@@ -251,7 +262,7 @@ class Plan:
         if self._error is None:
             self._error = error
         cause = cause_of(failure, error)
-        while (match := self._trail.next(self._visit.match, cause)) is not None:
+        while (match := self._ways().next(self._visit.match, cause)) is not None:
             if match.group.name in self._router.groups:  # a reload may have taken it away
                 self._visit = self._enter(match)
                 return

@@ -121,7 +121,7 @@ class Router:
         """
         completion = GUESS if max_tokens is None else max_tokens
         cost = Decimal(0)
-        if caller.rule is not None or self.config.server.max_budget is not None:
+        if self.admission.has_purse(caller):
             for state in self.group(match).states:
                 rate = self.seat(state, match).rate
                 if rate is not None:
