@@ -120,9 +120,9 @@ class Router:
             GatewayError: The key has expired, may not use the model, is at a limit, or its budget is spent.
         """
         completion = GUESS if max_tokens is None else max_tokens
-        cost = Decimal(0)
+        group, cost = self.group(match), Decimal(0)
         if self.admission.has_purse(caller):
-            for state in self.group(match).states:
+            for state in group.states:
                 rate = self.seat(state, match).rate
                 if rate is not None:
                     cost = max(cost, rate.cost(tokens, completion))
