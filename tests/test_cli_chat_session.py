@@ -183,13 +183,15 @@ def test_models_and_instructions(talk, emulator):
         "Hi",
         "/system -",
         "/model gpt-oss-20",
+        "/model xyzzy",
         "/model wandb/openai/gpt-oss-120b",
         "/model gpt-oss-20b",
     )
 
     assert f"\n{MODEL}\nThere are no instructions.\nBe brief.\nBe brief.\n" in shown
     assert "The catalogue does not know it. Near are: openai/gpt-oss-20b" in shown
-    assert shown.endswith("\ngpt-oss-20\nopenai/gpt-oss-120b\ngpt-oss-20b\n")
+    assert "The catalogue does not know it. `wandb-inference models` shows those it knows.\nxyzzy\n" in shown
+    assert shown.endswith("\nopenai/gpt-oss-120b\ngpt-oss-20b\n")
     assert emulator.requests[0].body["messages"][0] == {"role": "system", "content": "Be brief."}
     assert [role for role, _ in talk.said] == ["user", "assistant"]
     assert talk.conversation.model == "gpt-oss-20b"

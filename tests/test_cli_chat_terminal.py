@@ -211,3 +211,33 @@ def test_a_dumb_terminal(chat, emulator):
     assert terminal.wait() == 0
     assert b"\x1b" not in terminal.raw
     assert "Some **bold** words." in terminal.everything()
+
+
+WAIT = """
+import pathlib, time
+def wait(n: int):
+    print("begun\\n", end="", flush=True)
+    while not pathlib.Path({!r}, "end").exists():
+        time.sleep(0.01)
+"""
+
+
+@pytest.mark.parametrize("patient", [True, False])
+def test_a_tool_that_goes_on(chat, emulator, tmp_path, patient):
+    """What runs can be interrupted but not stopped: the session goes on, and its end says what it waits for."""
+    (tmp_path / "tools.py").write_text(WAIT.format(str(tmp_path)))
+    emulator.reply(tool_calls=[("wait", {"n": 1}), ("wait", {"n": 2})])
+    terminal = chat("--yes", "--tools", str(tmp_path / "tools.py"))
+    terminal.wait_for("\n>")
+    terminal.send("Go.\r")
+    terminal.wait_for("begun", count=2)
+    terminal.send("\x03")
+    terminal.wait_for("wait → Error: The user interrupted this call", count=2)
+    terminal.send("/exit\r")
+    terminal.wait_for("still runs")
+    if patient:
+        (tmp_path / "end").touch()
+    else:
+        terminal.send("\x03")
+    assert terminal.wait() == (0 if patient else -signal.SIGINT)
+    assert "Traceback" not in terminal.everything()

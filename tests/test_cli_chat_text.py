@@ -402,7 +402,7 @@ def test_the_line_below_an_answer():
     assert cost_line(Answer(None, whole, None, stopped=True)) == "stopped · 1.50 s"
     assert cost_line(Answer(None, Meta("id", 200, {}, (), None, None, None), None)) == ""
     assert cost_line(Answer(None, None, None)) == ""
-    assert cost_line(Answer(None, Meta("id", 200, {}, (), 0.0, 0.004, 1.5), None)) == "first after less than 0.01 s"
+    assert cost_line(Answer(None, Meta("id", 200, {}, (), 0.0, 0.004, 1.5), None)) == "first after < 0.01 s"
 
 
 def test_how_an_answer_ended():

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 MAX_THREADS = 32
 """Calls of blocking functions at the same time, in one round."""
 
+THREADS = "wandb_inference-tool"
+"""How the names of the threads begin in which they are made."""
+
 
 def run_round(round: Round, loop: ToolLoop) -> None:
     """Makes the calls of a round. Several are made in threads of their own; a single one in the caller's.
@@ -48,7 +51,7 @@ def _run_together(round: Round, allowed: list[Planned], loop: ToolLoop) -> None:
     from concurrent.futures import ThreadPoolExecutor, as_completed
     from contextvars import copy_context
 
-    pool = ThreadPoolExecutor(min(len(allowed), MAX_THREADS), "wandb_inference-tool")
+    pool = ThreadPoolExecutor(min(len(allowed), MAX_THREADS), THREADS)
     try:
         futures: dict[Future[Outcome], Planned] = {}
         for planned in allowed:

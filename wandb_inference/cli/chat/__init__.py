@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -193,6 +194,7 @@ def _talk(client: Client, conversation: Conversation, options: Options, director
     from ._line import Line
     from ._session import Session
     from ._tools import load_tools
+    from ._turns import still_running
 
     kept = None if directory is None else private_file(history(directory))
     if options.history and kept is None:
@@ -210,4 +212,8 @@ def _talk(client: Client, conversation: Conversation, options: Options, director
         last=None if directory is None else last_conversation(directory),
         params=options.params,
     )
-    return session.run()
+    code = session.run()
+    if still_running():
+        complain("a tool that you interrupted still runs, and is waited for; Ctrl-C ends it")
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python, which waits for it, would show a traceback
+    return code

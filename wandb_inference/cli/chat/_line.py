@@ -124,9 +124,11 @@ def _keys() -> KeyBindings:
 
     @keys.add("enter", filter=~is_searching)
     def _(event: KeyPressEvent) -> None:
+        nonlocal pasted
         buffer = event.current_buffer
         # Marks at the end of what was pasted are its own, and ask for nothing.
         if buffer.text == pasted or not is_unfinished(buffer.text):
+            pasted = ""
             buffer.validate_and_handle()
             return
         if is_continued(buffer.text) and buffer.document.is_cursor_at_the_end:

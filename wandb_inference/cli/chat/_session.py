@@ -204,8 +204,10 @@ class Session:
         conversation = self._turns.conversation
         if id:
             id = conversation.model = plain(id)
-            if known(id) is None and resolve_name(id) is None and (near := suggest(id)):
-                self._say(f"The catalogue does not know it. Near are: {', '.join(near)}", dim=True)
+            if known(id) is None and resolve_name(id) is None:
+                near = suggest(id)
+                known_are = f"Near are: {', '.join(near)}" if near else "`wandb-inference models` shows those it knows."
+                self._say(f"The catalogue does not know it. {known_are}", dim=True)
         self._say(conversation.model)
 
     def _system(self, text: str) -> None:

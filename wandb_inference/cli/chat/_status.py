@@ -16,7 +16,7 @@ def _dollars(cost: Decimal) -> str:
 
 
 def _seconds(seconds: float) -> str:
-    return f"{seconds:.2f} s" if seconds >= 0.01 else "less than 0.01 s"
+    return f"{seconds:.2f} s" if seconds >= 0.01 else "< 0.01 s"
 
 
 class Answer(NamedTuple):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..._core.tool_loop import ToolLoop
 from ..._history import settings_of
-from ..._transport.tool_running import run_round
+from ..._transport.tool_running import THREADS, run_round
 from ...exceptions import ToolRoundsExceededError
 from ._status import Answer
 
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 
 MAX_ROUNDS = 20
 """Answers that one question may lead to, tools between them; who is asked before each call stops earlier."""
+
+
+def still_running() -> bool:
+    """Whether there are tools that Ctrl-C has left to themselves: a thread can't be stopped."""
+    return any(thread.name.startswith(THREADS) for thread in threading.enumerate())
 
 
 class Turns:
