@@ -18,6 +18,7 @@ import sys
 import termios
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from typing import cast
 
 import pyte
 
@@ -129,6 +130,14 @@ class Terminal:
             if time.monotonic() > ends:
                 raise AssertionError(f"the command did not end within {timeout} s:\n{self.everything()}")
         return self._process.wait(timeout)
+
+    def kill(self, number: int) -> None:
+        """Sends the command a signal."""
+        self._process.send_signal(number)
+
+    def modes(self) -> int:
+        """The local modes of the line discipline, such as `termios.ECHO`."""
+        return cast("int", termios.tcgetattr(self._master)[3])
 
     def close(self) -> int:
         """Closes the window, as its button does; the exit code."""

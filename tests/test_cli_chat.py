@@ -6,11 +6,12 @@ import io
 import json
 import sys
 
+import click
 import pytest
 from test_cli_chat_text import PNG
 
 from wandb_inference.cli import main
-from wandb_inference.cli.chat import _one_shot
+from wandb_inference.cli.chat import _one_shot, command
 from wandb_inference.testing import Emulator, Fault
 
 MODEL = "meta-llama/Llama-3.1-8B-Instruct"
@@ -207,8 +208,31 @@ def test_the_last_conversation(chat, emulator, tmp_path, monkeypatch):
     monkeypatch.setenv("WANDB_INFERENCE_NO_HISTORY", "1")
     before = kept.read_text()
     assert chat("d")[0] == 0
+    assert chat("-c", "e")[0] == 0
+    assert emulator.requests[4].body["messages"][-2]["content"] == "C"
     assert kept.read_text() == before
-    assert chat("-c", "d")[0] == 2
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "none"))
+    assert chat("-c", "f")[0] == 2
+    assert not (tmp_path / "none").exists()
+
+
+def test_the_options_of_the_last_conversation(chat, emulator):
+    """They held for its command alone: what one answer was given does not cut or change those that follow."""
+    emulator.reply("A")
+    chat("-m", "wandb/openai/gpt-oss-20b", "--max-tokens", "5", "-o", "n", "2", "--json", "a")
+    chat("-c", "--temperature", "0.5", "b")
+    body = emulator.requests[1].body
+    assert (body["model"], body["temperature"]) == ("openai/gpt-oss-20b", 0.5)
+    assert not {"n", "max_tokens"} & set(body)
+
+
+def test_completion_in_a_shell():
+    """Models are completed from the table, and paths by the shell."""
+    options = {option.name: option for option in command.params}
+    context = click.Context(command)
+    assert [item.value for item in options["model"].shell_complete(context, "gpt-oss-20")] == ["openai/gpt-oss-20b"]
+    for name in ("files", "tools"):
+        assert [(item.value, item.type) for item in options[name].shell_complete(context, "a/")] == [("a/", "file")]
 
 
 def test_a_conversation_that_cannot_be_kept(chat, tmp_path):
@@ -246,6 +270,14 @@ def test_nobody_to_ask(chat, emulator, tmp_path):
     [
         ([], "There is nothing to say"),
         (["-f", "none.txt", "Hi"], "--file: [Errno 2] No such file or directory: 'none.txt'"),
+        (["-f", "~no-such-user/x", "Hi"], "--file: [Errno 2] No such file or directory: '~no-such-user/x'"),
+        (["-f", "a\0b", "Hi"], "'a\\x00b' is no path: it has a NUL character in it"),
+        (["-f", "a" * 5000, "Hi"], "--file: [Errno 36] File name too long"),
+        (
+            ["--tools", "~no-such-user/x", "--yes", "Hi"],
+            "The tools in ~no-such-user/x can't be loaded: FileNotFoundError",
+        ),
+        (["--schema", "a" * 5000 + " date", "Hi"], "is no field"),
         (["--schema", "a date", "Hi"], "--schema: 'a date' is no field"),
         (["--schema", "n", "--tools", "t.py", "Hi"], "don't go together"),
         (["--tools", "none.py", "--yes", "Hi"], "The tools in none.py can't be loaded: FileNotFoundError"),

@@ -153,10 +153,27 @@ def test_thinking():
     assert shown == "Thinking:\nIs it\nso?\n\nYes."
     screen = window.screen()
     assert [cell.data for cell in styled(screen, "Is it")] == list("Is it")
-    assert "\x1b[2mIs " in window.file.getvalue()
+    assert "\x1b[2mIs" in window.file.getvalue()
     assert show(Window(), "Yes.", thought="Is it?", thoughts=False) == "Yes."
     assert show(Window(), "", thought="Is it?") == "Thinking:\nIs it?"
     assert show(Window(), "Yes.\n", thought="Hm\n", markdown=False) == "Thinking:\nHm\n\nYes."
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_thinking_that_wraps(size):
+    """Words of thinking stay whole, and dim on each line, as an answer's do; empty lines around it are left out."""
+    window = Window(width=12)
+    shown = show(window, "Yes.", size, thought="\n\nSomething about thinking.\n\nIndeed so.\n\n")
+    assert shown == "Thinking:\nSomething\nabout\nthinking.\n\nIndeed so.\n\nYes."
+    screen = window.screen()
+    assert not any(line.startswith("hing") for line in screen.display)
+    drawn = window.file.getvalue()
+    assert "\x1b[2mabout\x1b[0m" in drawn
+
+
+def test_a_thought_of_white_space_alone():
+    """It is none."""
+    assert show(Window(), "Yes.", thought="\n \n") == "Yes."
 
 
 def test_wide_characters():

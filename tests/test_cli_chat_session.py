@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import signal
 import sys
+import threading
 
 import pytest
 from prompt_toolkit.input import create_pipe_input
@@ -12,7 +14,7 @@ from rich.console import Console
 from test_cli_chat_text import PNG
 
 from wandb_inference.cli.chat._display import TerminalDisplay
-from wandb_inference.cli.chat._echo import unechoed
+from wandb_inference.cli.chat._echo import terminable, unechoed
 from wandb_inference.cli.chat._line import Line
 from wandb_inference.cli.chat._session import Session
 from wandb_inference.cli.chat._tools import described, load_tools
@@ -43,8 +45,8 @@ class Typist:
         self.pictures.append(pictures)
         return self._next()
 
-    def ask(self, call):
-        self.asked.append(call)
+    def ask(self, question):
+        self.asked.append(question)
         return self._next()
 
     def _next(self):
@@ -181,12 +183,15 @@ def test_models_and_instructions(talk, emulator):
         "Hi",
         "/system -",
         "/model gpt-oss-20",
+        "/model xyzzy",
+        "/model wandb/openai/gpt-oss-120b",
         "/model gpt-oss-20b",
     )
 
     assert f"\n{MODEL}\nThere are no instructions.\nBe brief.\nBe brief.\n" in shown
     assert "The catalogue does not know it. Near are: openai/gpt-oss-20b" in shown
-    assert shown.endswith("\ngpt-oss-20\ngpt-oss-20b\n")
+    assert "The catalogue does not know it. `wandb-inference models` shows those it knows.\nxyzzy\n" in shown
+    assert shown.endswith("\nopenai/gpt-oss-120b\ngpt-oss-20b\n")
     assert emulator.requests[0].body["messages"][0] == {"role": "system", "content": "Be brief."}
     assert [role for role, _ in talk.said] == ["user", "assistant"]
     assert talk.conversation.model == "gpt-oss-20b"
@@ -230,6 +235,35 @@ def test_save_and_load(talk, emulator, tmp_path):
     assert "No such file or directory: 'a/b'" in shown
     assert talk.said == [("user", "a"), ("assistant", "A")]
     assert (tmp_path / "talk.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_odd_paths(talk, tmp_path):
+    """Quotes around a path are none of it, and one that can't be is told; a long text is a text."""
+    shown = talk.type(
+        '/save "my talk.json"', "/load 'my talk.json'", "/load ~no-such-user/x", "/save a\0b",
+        "/image ~no-such-user/x.png", "/tools ~no-such-user/x", "see ~no-such-user/x.png", "/system " + "long " * 2000,
+        "/load " + "a" * 5000,
+    )  # fmt: skip
+
+    assert "Saved to my talk.json." in shown
+    assert (tmp_path / "my talk.json").exists()
+    assert f"0 messages with {MODEL}." in shown
+    assert shown.count("No such file or directory: '~no-such-user/x") == 2
+    assert "NUL character" in shown
+    assert "File name too long" in shown
+    assert talk.said[0] == ("system", "long " * 1999 + "long")
+
+
+def test_clear_forgets_the_file(emulator, tmp_path):
+    """What --continue would find is forgotten with what was said; an earlier session's is not."""
+    last = tmp_path / "last.json"
+    talk = Talk(emulator, last=last)
+    talk.type("secret")
+    kept = last.read_text()
+    Talk(emulator, last=last).type("/clear")
+    assert last.read_text() == kept
+    talk.type("/clear")
+    assert "secret" not in last.read_text()
 
 
 def test_the_last_conversation_is_kept(emulator, tmp_path):
@@ -301,7 +335,9 @@ def test_tools(talk, emulator, tmp_path):
 
     assert "There are none. /tools FILE.py loads" in shown
     assert shown.count("weather(city): Says the weather of a city.") == 2
-    assert talk.typist.asked == [f'weather(city="{city}")' for city in ("Oslo", "Oslo", "Rome", "Bonn", "Nice")]
+    asked = [line for line in shown.splitlines() if line.startswith("weather(city=")]
+    assert asked == [f'weather(city="{city}")' for city in ("Oslo", "Oslo", "Rome", "Bonn", "Nice")]
+    assert talk.typist.asked == ["Allow it? [y]es, [n]o, [a]lways: "] * 5
     assert "weather → 3 degrees in Oslo\n" in shown
     assert "weather → Error: This call was not approved: too far away\n" in shown
     assert "weather → Error: This call was not approved.\n" in shown
@@ -320,8 +356,47 @@ def test_ctrl_c_at_a_call(talk, emulator, tmp_path):
     talk.type("/tools tools.py", "Is it cold?", "y", KeyboardInterrupt, "Never mind.")
 
     assert [role for role, _ in talk.said] == ["user", "assistant", "tool", "tool", "user", "assistant"]
-    assert talk.said[2][1] == "Error: This call was not approved: the user stopped it"
+    assert talk.said[2][1] == "Error: The user stopped this call before it was made."
     assert emulator.requests[1].status == 200
+
+
+def test_ctrl_c_while_tools_run(talk, emulator, tmp_path):
+    """Those that ran are told as interrupted, to the user and to the model; whether they did something is not known."""
+    (tmp_path / "tools.py").write_text("def slow(n: int): raise KeyboardInterrupt\ndef next(): ...")
+    emulator.reply(tool_calls=[("slow", {"n": 1})])
+    emulator.reply(tool_calls=[("slow", {"n": 1}), ("slow", {"n": 2})])
+    emulator.reply("Hm.")
+
+    shown = talk.type("/tools tools.py", "Go.", "y", "Again.", "y", "y", "Never mind.")
+
+    told = [text for role, text in talk.said if role == "tool"]
+    assert (
+        told
+        == ["Error: The user interrupted this call while it ran: what it does may be done in part, or in whole."] * 3
+    )
+    assert shown.count("slow → Error: The user interrupted this call while it ran") == 3
+
+
+def test_a_tool_that_leaves(talk, emulator, tmp_path):
+    """`sys.exit()` in a tool ends its call, not the conversation."""
+    (tmp_path / "tools.py").write_text("import sys\ndef leave(): sys.exit(3)")
+    emulator.reply(tool_calls=[("leave", {})])
+    emulator.reply("Hm.")
+
+    shown = talk.type("/tools tools.py", "Go.", "y")
+
+    assert "leave → Error: RuntimeError: the tool called sys.exit(3)\n" in shown
+    assert talk.said[-1] == ("assistant", "Hm.")
+
+
+def test_a_call_with_what_nobody_sees(talk, emulator, tmp_path):
+    """What would turn a call around, or hide in it, is written out before it is allowed."""
+    (tmp_path / "tools.py").write_text(TOOLS)
+    emulator.reply(tool_calls=calls("Oslo\u202eemoR\u200b"))
+
+    shown = talk.type("/tools tools.py", "Go.", "n")
+
+    assert 'weather(city="Oslo\\u202eemoR\\u200b")\n' in shown
 
 
 def test_a_run_without_end(emulator, tmp_path, monkeypatch):
@@ -370,22 +445,39 @@ def test_tools_of_a_file(tmp_path):
     assert described(tools) == "_three(x)\none(x, y)"
 
 
-def keys(text: str, *, ask: bool = False, history=None):
-    """What a prompt gives for keys."""
+class Shown(DummyOutput):
+    """A terminal on which keys are pressed once the prompt is there."""
+
+    def __init__(self, press):
+        self.press = press
+
+    def enable_bracketed_paste(self):
+        self.press()
+
+
+def keys(text: str, *, ask: bool = False, before: str = ""):
+    """What a prompt gives for keys, some of them pressed before it was there."""
     with create_pipe_input() as pipe:
-        pipe.send_text(text)
-        line = Line(history, ["help", "model"], ["a/b"], input=pipe, output=DummyOutput())
-        return line.ask("f()") if ask else line.read(2)
+        if before:
+            pipe.send_text(before)
+        shown = Shown(lambda: pipe.send_text(text))
+        line = Line(None, ["help", "model"], ["a/b"], input=pipe, output=shown)
+        return line.ask("Allow it? ") if ask else line.read(2)
 
 
 @pytest.mark.parametrize(
     ("typed", "text"),
     [
         ("hello\r", "hello"),
-        ("a\\\rb\r", "a\\\nb"),
+        ("a\\\rb\r", "a\nb"),
+        ("a\\\x1b[D\r\x05\x7fb\r", "a\nb"),
         ("a\x1b\rb\r", "a\nb"),
         ('"""a\rb"""\r', '"""a\nb"""'),
         ("wrong\x03right\r", "right"),
+        ('"""a\\\rb"""\r', '"""a\\\nb"""'),
+        ("\x1b[200~a\\\r\nb\rc\\\x1b[201~\r", "a\\\nb\nc\\"),
+        ('\x1b[200~"""\x1b[201~\r', '"""'),
+        ("\x1b[200~a\x1b[201~b\\\rc\r", "ab\nc"),
         ("/he\t\r", "/help"),
         ("/image non\t\r", "/image none.png"),
         ("/image sub/\t\r", "/image sub/"),
@@ -408,7 +500,51 @@ def test_keys_that_end():
     assert keys("y\r", ask=True) == "y"
 
 
+def test_keys_typed_ahead():
+    """They are for the next prompt, and no answer to a question that was not yet asked."""
+    assert keys("b\r", before="a") == "ab"
+    assert keys("n\r", ask=True, before="y\r" * 2000 + "\x1b") == "n"
+
+
 def test_no_terminal_to_silence():
     """Where keys come from no terminal, nothing changes."""
     with unechoed(io.StringIO()):
         pass
+
+
+def test_signals_of_another_thread():
+    """Where SIGTERM can't be taken, the session runs all the same."""
+    before = signal.getsignal(signal.SIGTERM)
+
+    def run():
+        with terminable():
+            assert signal.getsignal(signal.SIGTERM) == before
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+
+
+@pytest.mark.parametrize("when", ["prompt", "answer"])
+def test_sigterm(talk, emulator, when):
+    """It ends the session as Ctrl-C ends an answer, with the exit code of a shell; what had come is kept."""
+    emulator.reply("One two three four.")
+
+    class Ending(Interrupting):
+        def said(self, piece):
+            self.inner.said(piece)
+            if "two" in piece:
+                signal.raise_signal(signal.SIGTERM)
+
+    class Typing(Typist):
+        def read(self, pictures=0):
+            if when == "prompt":
+                signal.raise_signal(signal.SIGTERM)
+            return super().read(pictures)
+
+    console = Console(file=talk.file, width=200)
+    before = signal.getsignal(signal.SIGTERM)
+    session = Session(talk.client, talk.conversation, console, Typing(["Count."]), Ending(console, ""), tools=[])
+    assert session.run() == 143
+    assert signal.getsignal(signal.SIGTERM) == before
+    assert talk.said == ([("user", "Count."), ("assistant", "One two")] if when == "answer" else [])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import termios
 
 import pytest
 from terminal import Terminal, styled
@@ -51,7 +53,7 @@ def test_a_conversation(chat, emulator, tmp_path):
     terminal.wait_for("first after")
     assert "> Hello\nThinking:\nHm.\n\nSome bold words.\n\n • one\n • two\n" in terminal.screen()
     assert all(cell.bold for cell in styled(terminal.cells, "bold"))
-    assert "\x1b[2mHm\x1b[0m" in terminal.raw.decode()
+    assert "\x1b[2mHm" in terminal.raw.decode()
 
     terminal.send("Count on.\\\rFor ever.\r")
     terminal.wait_for("One two three")
@@ -131,3 +133,111 @@ def test_tools(chat, emulator, tmp_path):
     terminal.send("/exit\r")
     assert terminal.wait() == 0
     assert "weather → 3 degrees" in terminal.everything()
+
+
+def test_a_long_call(chat, emulator, tmp_path):
+    """All of it can be read before it is allowed, however small the window is."""
+    (tmp_path / "tools.py").write_text('def run(script: str): return "done"')
+    script = " ".join(f"line{number}" for number in range(400))
+    emulator.reply(tool_calls=[("run", {"script": script})])
+    emulator.reply("Well.")
+    terminal = chat("--tools", str(tmp_path / "tools.py"))
+    terminal.wait_for("\n>")
+    terminal.send("Do it.\r")
+    seen = terminal.wait_for("Allow it?")
+    assert f'run(script="{script}")' in seen.replace("\n", "") or script.replace(" ", "") in "".join(seen.split())
+    assert "longer than the window: scroll up" in seen
+    terminal.send("y\r")
+    terminal.wait_for("Well.")
+    terminal.send("\x04")
+    assert terminal.wait() == 0
+
+
+def test_typed_ahead(chat, emulator, tmp_path):
+    """What was typed before a call was shown does not allow it."""
+    (tmp_path / "tools.py").write_text('def weather(city: str): return "3 degrees"')
+    emulator.reply("Let me look that up now. " * 20, tool_calls=[("weather", {"city": "Oslo"})], tokens_per_second=200)
+    emulator.reply("Well.")
+    terminal = chat("--tools", str(tmp_path / "tools.py"))
+    terminal.wait_for("\n>")
+    terminal.send("Is it cold?\r")
+    terminal.wait_for("Let me look")
+    terminal.send("y\r")
+    terminal.wait_for("Allow it?")
+    terminal.send("n\r")
+    terminal.wait_for("Well.")
+    assert "weather → Error: This call was not approved." in terminal.everything()
+    terminal.send("\x04")
+    assert terminal.wait() == 0
+
+
+def test_a_paste(chat, emulator):
+    """Pasted text goes as it is, backslashes and indentation too."""
+    emulator.reply("ok")
+    terminal = chat()
+    terminal.wait_for("\n>")
+    terminal.send("\x1b[200~  make \\\r    all\\\x1b[201~\r")
+    terminal.wait_for("first after")
+    assert emulator.requests[0].body["messages"][0]["content"] == "  make \\\n    all\\"
+
+
+@pytest.mark.parametrize("answering", [False, True])
+def test_sigterm(chat, emulator, answering):
+    """It leaves a terminal that shows what is typed, without the marks of pastes."""
+    emulator.reply("word " * 500, tokens_per_second=50)
+    terminal = chat()
+    terminal.wait_for("\n>")
+    before = terminal.modes()
+    if answering:
+        terminal.send("Hi\r")
+        terminal.wait_for("word word")
+    terminal.kill(signal.SIGTERM)
+    assert terminal.wait() == 143
+    assert terminal.modes() & termios.ECHO
+    assert terminal.modes() & termios.ICANON
+    assert not before & termios.ICANON
+    assert terminal.raw.rindex(b"\x1b[?2004l") > terminal.raw.rindex(b"\x1b[?2004h")
+    assert "Traceback" not in terminal.everything()
+
+
+def test_a_dumb_terminal(chat, emulator):
+    """It gets no control sequences."""
+    emulator.reply("Some **bold** words.", reasoning="Hm.")
+    terminal = chat(TERM="dumb")
+    terminal.wait_for("\n>")
+    terminal.send("Hi\r")
+    terminal.wait_for("first after")
+    terminal.send("\x04")
+    assert terminal.wait() == 0
+    assert b"\x1b" not in terminal.raw
+    assert "Some **bold** words." in terminal.everything()
+
+
+WAIT = """
+import pathlib, time
+def wait(n: int):
+    print("begun\\n", end="", flush=True)
+    while not pathlib.Path({!r}, "end").exists():
+        time.sleep(0.01)
+"""
+
+
+@pytest.mark.parametrize("patient", [True, False])
+def test_a_tool_that_goes_on(chat, emulator, tmp_path, patient):
+    """What runs can be interrupted but not stopped: the session goes on, and its end says what it waits for."""
+    (tmp_path / "tools.py").write_text(WAIT.format(str(tmp_path)))
+    emulator.reply(tool_calls=[("wait", {"n": 1}), ("wait", {"n": 2})])
+    terminal = chat("--yes", "--tools", str(tmp_path / "tools.py"))
+    terminal.wait_for("\n>")
+    terminal.send("Go.\r")
+    terminal.wait_for("begun", count=2)
+    terminal.send("\x03")
+    terminal.wait_for("wait → Error: The user interrupted this call", count=2)
+    terminal.send("/exit\r")
+    terminal.wait_for("still runs")
+    if patient:
+        (tmp_path / "end").touch()
+    else:
+        terminal.send("\x03")
+    assert terminal.wait() == (0 if patient else -signal.SIGINT)
+    assert "Traceback" not in terminal.everything()

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from wandb_inference.cli._options import Connection
-from wandb_inference.cli._printable import printable
+from wandb_inference.cli._paths import is_file, typed_path
+from wandb_inference.cli._printable import printable, visible
 from wandb_inference.cli.chat import _attachments, _places
 from wandb_inference.cli.chat._attachments import Attachment, joined
 from wandb_inference.cli.chat._blocks import LONGEST_CODE, Block, Blocks
@@ -25,7 +26,15 @@ from wandb_inference.cli.chat._model import DEFAULT, choose
 from wandb_inference.cli.chat._options import Options, Terminal, is_interactive, problem
 from wandb_inference.cli.chat._parameters import read_parameters
 from wandb_inference.cli.chat._status import Answer, Totals, cost_line, notice
-from wandb_inference.cli.chat._typed import Command, Message, completions, finished, is_unfinished, understood
+from wandb_inference.cli.chat._typed import (
+    Command,
+    Message,
+    completions,
+    finished,
+    is_unfinished,
+    path_argument,
+    understood,
+)
 from wandb_inference.exceptions import APIConnectionError, InvalidRequestError
 from wandb_inference.types import CompletionUsage, Meta
 
@@ -38,6 +47,45 @@ PNG = bytes.fromhex(
 def test_printable():
     """Control characters go, C1 and those that begin a sequence too; newlines, tabs and all letters stay."""
     assert printable("a\x1b[31mb\x07\r\n\tc\x9b2J\x7f é 日本 👍") == "a[31mb\n\tc2J é 日本 👍"
+
+
+def test_what_turns_a_text_around():
+    """It goes from answers; joiners of emoji, of Persian and marks of Hebrew are letters like others."""
+    ordinary = "👩\u200d💻 \u0645\u06cc\u200c\u062e\u0648 \u05d0\u200f"
+    assert printable(f"{ordinary}\u202ecod.exe\u202c\u2066x\u2069") == f"{ordinary}cod.exex"
+
+
+def test_visible():
+    """Where something is decided about a text, nothing in it is hidden."""
+    assert visible('f(a="é 日本 👍")') == 'f(a="é 日本 👍")'
+    hidden = "\u202e\u200d\u200b\xa0\x1b\n\ufe0f\u3164\u2800\U000e0041\ufeff\u2028"
+    assert visible(hidden) == (r"\u202e\u200d\u200b\u00a0\u001b\u000a\ufe0f\u3164\u2800\U000e0041\ufeff\u2028")
+
+
+@pytest.mark.parametrize(
+    ("typed", "path"),
+    [
+        ("notes.json", "notes.json"),
+        ('"my notes.json"', "my notes.json"),
+        ("'my notes.json'", "my notes.json"),
+        ("my\\ notes.json", "my notes.json"),
+        ("my notes.json", "my notes.json"),
+        ("file:///tmp/a%20b", "/tmp/a b"),
+        ("https://example.com/a.png", "https://example.com/a.png"),
+    ],
+)
+def test_a_path_as_an_argument(typed, path):
+    """Quotes and backslashes around a path are none of it, and one with spaces needs none."""
+    assert path_argument(typed) == path
+
+
+def test_paths():
+    """No text is too odd to be asked about: a user that does not exist has no home, and a long text is no file."""
+    assert typed_path("~no-such-user/x") == Path("~no-such-user/x")
+    assert typed_path("~/x") == Path.home() / "x"
+    assert [is_file(text) for text in ("~no-such-user/x", "a\0b", "a" * 5000, __file__)] == [False, False, False, True]
+    with pytest.raises(InvalidRequestError, match="NUL"):
+        typed_path("a\0b")
 
 
 def cut(text: str, size: int) -> list[Block]:
@@ -95,14 +143,16 @@ def test_the_rest_of_a_block():
         ("hello", False, "hello"),
         ("a\\", True, "a\\"),
         ("a\\\\", False, "a\\\\"),
-        ("a\\\nb", False, "a\nb"),
+        ("a\\\nb", False, "a\\\nb"),
+        ('"""a\\', True, '"""a\\'),
+        (" \n\n  a\n   b \n", False, "  a\n   b"),
         ('"""a', True, '"""a'),
         ('"""\na\nb\n"""', False, "a\nb"),
         ('say """x""" now', False, 'say """x""" now'),
     ],
 )
 def test_several_lines(text, unfinished, meaning):
-    """A backslash at the end, or three quotes that are open, ask for another line; they are no part of the text."""
+    """A backslash at the end, or three quotes that are open, ask for another line; lines stay as they are."""
     assert is_unfinished(text) == unfinished
     assert finished(text) == meaning
 
@@ -113,6 +163,8 @@ def test_several_lines(text, unfinished, meaning):
         ("/help", Command("help", "")),
         ("/model  a/b ", Command("model", "a/b")),
         ("/system be\nbrief", Command("system", "be\nbrief")),
+        ("  /Help", Command("help", "")),
+        ("/Users", Message("/Users")),
         ("//help", Message("/help")),
         ('"""/help"""', Message("/help")),
         ("/etc/passwd is what?", Message("/etc/passwd is what?")),
@@ -324,6 +376,12 @@ def test_where_things_are_kept(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
     assert _places.private_directory() is None
+    monkeypatch.setattr(Path, "home", _homeless)
+    assert (_places.private_directory(), _places.known_directory()) == (None, None)
+
+
+def _homeless() -> Path:
+    raise RuntimeError("Could not determine home directory.")
 
 
 def test_the_line_below_an_answer():
@@ -344,6 +402,7 @@ def test_the_line_below_an_answer():
     assert cost_line(Answer(None, whole, None, stopped=True)) == "stopped · 1.50 s"
     assert cost_line(Answer(None, Meta("id", 200, {}, (), None, None, None), None)) == ""
     assert cost_line(Answer(None, None, None)) == ""
+    assert cost_line(Answer(None, Meta("id", 200, {}, (), 0.0, 0.004, 1.5), None)) == "first after < 0.01 s"
 
 
 def test_how_an_answer_ended():

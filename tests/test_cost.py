@@ -22,6 +22,7 @@ from wandb_inference import (
     ParseError,
     Price,
     StreamInterruptedError,
+    budget,
     completion,
     completion_cost,
 )
@@ -165,7 +166,6 @@ class TestTable:
             (10, 20, 5, 0, (0, 10, 5, 0)),
             (10, -3, 5, 0, (10, 0, 5, 0)),
             (10, 0, 5, 9, (10, 0, 5, 5)),
-            (-1, 0, -5, 3, (0, 0, 0, 0)),
         ],
     )
     def test_odd_counts(self, prompt: int, cached: int, output: int, thought: int, counted: tuple[int, ...]) -> None:
@@ -336,6 +336,76 @@ class TestReported:
         made = ChatCompletion.model_validate({"model": MODEL, "choices": [], "usage": {**USAGE, "cost": said}})
         assert made.cost_details.source == f"table {TABLE_DATE}"
 
+    async def test_zero_is_no_price(self, make: Any, emulator: Emulator) -> None:
+        """LiteLLM says 0 where it knows no price, in the usage or in the header: who knows one is believed instead."""
+        header = {"x-litellm-response-cost": "0.25"}
+        emulator.reply("Hi", usage={**USAGE, "cost": 0}, headers=header)
+        emulator.reply("Hi", usage={**USAGE, "cost": 0}, headers={"x-litellm-response-cost": "0.0"}, times=2)
+        client = make()
+
+        assert (await ask(client)).cost == Decimal("0.25")
+        assert (await ask(client, **GIVEN)).cost == 110
+        unknown = (await ask(client, model="team/unknown")).cost_details
+        assert unknown.total is None
+        assert "the server reports 0 dollars, as proxies also do" in (unknown.reason or "")
+        await done(client.close())
+
+    async def test_without_counts(self, client: Any, emulator: Emulator) -> None:
+        """What the server says needs no token counts; the totals have the dollars, and miss the tokens."""
+        emulator.reply("Hi", usage={"cost": 0.25})
+        emulator.reply(json={"choices": [{"message": {"content": "Hi"}}]}, headers={"x-litellm-response-cost": "0.5"})
+        details = [(await ask(client)).cost_details for _ in range(2)]
+
+        assert [(each.total, each.source) for each in details] == [
+            (Decimal("0.25"), "server"),
+            (Decimal("0.5"), "server"),
+        ]
+        total = client.usage.total
+        assert (total.cost, total.calls, total.uncounted, total.total_tokens) == (Decimal("0.75"), 2, 2, 0)
+
+
+UNCOUNTED = [
+    ({}, "its usage has none"),
+    ({"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}, "has prompt_tokens 0, completion_tokens 0"),
+    ({"total_tokens": 7}, "its usage has total_tokens 7"),
+    ({"prompt_tokens": 7}, "its usage has prompt_tokens 7"),
+    ({"completion_tokens": 7}, "its usage has completion_tokens 7"),
+    ({"prompt_tokens": -1, "completion_tokens": -5}, "has prompt_tokens -1, completion_tokens -5"),
+]
+
+
+@pytest.mark.parametrize(("usage", "said"), UNCOUNTED, ids=[said for _, said in UNCOUNTED])
+async def test_usage_without_counts(usage: Any, said: str, make: Any, emulator: Emulator) -> None:
+    """A usage that counts nothing, or half, is no cost of 0: it is unknown, and a budget charges what it estimates."""
+    emulator.reply("Hi", usage=usage, times=2)
+    client = make()
+    with budget(usd=1) as b:
+        answers = [await ask(client), await streamed(client)]
+
+    for answer in answers:
+        details = answer.cost_details
+        assert (details.total, answer.cost) == (None, None)
+        assert details.reason == f"the server did not count the tokens: {details.reason.partition(': ')[2]}"
+        assert said in details.reason
+        assert completion_cost(answer, **GIVEN) is None
+    total = client.usage.total
+    assert (total.calls, total.uncounted, total.cost, total.total_tokens) == (2, 2, 0, 0)
+    assert b.total.uncounted == 2
+    assert b.spent > 0
+    await done(client.close())
+
+
+async def test_a_snapshot(client: Any, emulator: Emulator) -> None:
+    """What has come of a stream costs what the stream does, by the prices of the call."""
+    emulator.reply("Hi", usage=USAGE)
+    stream = client.chat.completions.stream(model=MODEL, messages=MESSAGES, **GIVEN)
+    async for _ in each(stream):
+        pass
+
+    assert stream.snapshot.cost == stream.cost == 110
+    assert stream.snapshot.meta == stream.meta
+    await done(stream.close())
+
 
 class Answer(BaseModel):
     """What is parsed."""
@@ -383,7 +453,7 @@ class TestRounds:
             return number * 2
 
         emulator.reply(tool_calls=[("double", {"number": 2})], usage=USAGE)
-        emulator.reply("4", usage={})
+        emulator.reply("4", usage={**USAGE, "prompt_tokens": 0, "completion_tokens": 1, "prompt_tokens_details": None})
         emulator.reply(tool_calls=[("double", {"number": 2})], usage=USAGE)
         emulator.reply("4", usage=USAGE)
         emulator.reply(tool_calls=[("double", {"number": 2})], usage=USAGE)
@@ -397,7 +467,7 @@ class TestRounds:
         with pytest.raises(APIError) as caught:
             await done(client.chat.completions.run_tools(**asking))
 
-        assert answer.cost == sum(round.cost for round in answer.rounds) == 110
+        assert answer.cost == sum(round.cost for round in answer.rounds) == 112
         assert answer.usage.prompt_tokens == 100
         assert stream.cost == 220
         assert caught.value.cost == 110
@@ -489,7 +559,7 @@ class TestFunction:
         cost = completion_cost(answer)
         assert cost == completion_cost(completion_response=answer) == completion_cost(answer, model=CACHED.lower())
         assert completion_cost({"usage": USAGE, "model": "GLM-5.2"}) == cost
-        assert completion_cost({"usage": {**USAGE, "cost": 0}, "model": CACHED}) == 0
+        assert completion_cost({"usage": {**USAGE, "cost": 0.5}, "model": CACHED}) == Decimal("0.5")
         assert completion_cost({"usage": USAGE}) is None
         assert completion_cost({"usage": USAGE, "model": "glm-5.2"}, prices={CACHED: GIVEN}) == 110
         assert completion_cost({"usage": None, "model": CACHED}) is None
@@ -550,6 +620,9 @@ class TestProperties:
         details = made.cost_details
         cost = completion_cost(made, prices={MODEL: prices})
 
+        if usage["prompt_tokens"] <= 0 and usage["completion_tokens"] <= 0:
+            assert (details.total, cost) == (None, None)
+            return
         assert details.total is not None
         assert details.total == details.input + details.cached_input + details.output  # type: ignore[operator]
         assert details.input_tokens + details.cached_tokens == max(usage["prompt_tokens"], 0)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 from conftest import MESSAGES, MODEL
 
-from wandb_inference import ConfigurationError, InvalidRequestError, Price, budget, completion_cost
+from wandb_inference import Client, ConfigurationError, InvalidRequestError, Price, budget, completion, completion_cost
 from wandb_inference.testing import Emulator
 
 INPUT, OUTPUT, CACHED = "input_cost_per_token", "output_cost_per_token", "cache_read_input_token_cost"
@@ -108,6 +108,22 @@ def test_no_budget() -> None:
     """A client is bound to budgets alone."""
     with Emulator().client() as client, pytest.raises(ConfigurationError, match=r"budget is of type int.*budget\(usd="):
         client.with_options(budget=5)  # type: ignore[typeddict-item]  # which is the mistake
+
+
+def test_where_budgets_and_prices_go() -> None:
+    """Budgets and prices that are given where they don't belong: the error says where they do."""
+    with Emulator().client() as client:
+        create: Any = client.chat.completions.create
+        with pytest.raises(TypeError, match=r"'budget'; put the call into `with budget\(usd=\.\.\.\):`"):
+            create(model=MODEL, messages=[], budget=1)
+        with pytest.raises(TypeError, match=r"'prices'; give input_cost_per_token .* Client\(prices=\.\.\.\)"):
+            create(model=MODEL, messages=[], prices={})
+    ask: Any = completion
+    with pytest.raises(TypeError, match="'budget'; put the call into"):
+        ask(model=MODEL, messages=[], budget=1)
+    make: Any = Client
+    with pytest.raises(TypeError, match="'budget'; put the calls into"):
+        make(budget=1)
 
 
 COSTS = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -578,7 +579,7 @@ async def test_trio(anyio_backend: str, emulator: Emulator) -> None:
 
 
 async def test_interrupts(emulator: Emulator) -> None:
-    """What is no `Exception` is nobody's to tell: it leaves at once, and waits for no thread."""
+    """Ctrl-C is nobody's to tell: it leaves at once, and waits for no thread."""
     go_on = threading.Event()
 
     def stop(city: str) -> None:
@@ -618,3 +619,36 @@ async def test_forgotten_await(emulator: Emulator) -> None:
             _ = answer.steps
         called(emulator, ("get_weather", {"city": "Oslo"}))
         assert (await answer).text == "Cold."
+
+
+@pytest.mark.parametrize("calls", [1, 2])
+async def test_a_function_that_leaves(client: Any, emulator: Emulator, calls: int) -> None:
+    """`sys.exit()` in a function ends its call, and neither the run nor the program; what it said is told."""
+
+    def leave(code: str) -> str:
+        sys.exit(code or None)
+
+    emulator.reply(tool_calls=[("leave", {"code": "bad" if number else ""}) for number in range(calls)])
+    emulator.reply("Cold.")
+    completion = await run(client, leave)
+    assert [step.outcome for step in completion.steps] == ["failed"] * calls
+    said = ["RuntimeError: the tool called sys.exit()", "RuntimeError: the tool called sys.exit('bad')"]
+    assert [step.error for step in completion.steps] == said[:calls]
+    assert "sys.exit(code or None)" in completion.steps[0].traceback
+
+    emulator.reply(tool_calls=[("leave", {"code": ""})])
+    with pytest.raises(RuntimeError, match=r"sys\.exit") as caught:
+        await run(client, leave, on_error="raise")
+    assert isinstance(caught.value.__cause__, SystemExit)
+
+
+async def test_an_async_function_that_leaves(emulator: Emulator) -> None:
+    """So does one in an async function."""
+
+    async def leave() -> str:
+        sys.exit(3)
+
+    called(emulator, ("leave", {}))
+    async with emulator.async_client() as client:
+        completion = await run(client, leave)
+    assert completion.steps[0].error == "RuntimeError: the tool called sys.exit(3)"

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ._money.budget import budget as budget
     from ._money.cost import completion_cost as completion_cost
     from ._money.price import Price as Price
+    from ._money.totals import UsageTotals as UsageTotals
     from ._network import Network as Network
     from ._streaming import AsyncStream as AsyncStream
     from ._streaming import Stream as Stream
@@ -94,6 +95,7 @@ else:
         "Stream": "_streaming",
         "Tool": "_core.tools",
         "ToolStream": "_tool_stream",
+        "UsageTotals": "_money.totals",
         "__version__": "_version",
         "acompletion": "_completion",
         "budget": "_money.budget",

@@ -157,7 +157,13 @@ class Configured:
 
     def _refuse(self, unknown: Mapping[str, object]) -> None:
         for name in unknown:
-            raise unexpected_keyword(type(self).__name__, name, (*OPTIONS, "http_client", "network"), ELSEWHERE)
+            raise unexpected_keyword(type(self).__name__, name, (*OPTIONS, "http_client", "network"), _ELSEWHERE)
+
+
+_ELSEWHERE = {
+    **ELSEWHERE,
+    "budget": "put the calls into `with budget(usd=...):`, or make them by client.with_options(budget=...)",
+}
 
 
 def _restored(cls: type[Any], settings: Settings, limit: int, network: Network) -> Any:

@@ -52,6 +52,7 @@ _ELSEWHERE = {
     **ELSEWHERE,
     "base_url": "did you mean 'api_base'?",
     "headers": "did you mean 'extra_headers'?",
+    "budget": "put the call into `with budget(usd=...):`",
 }
 
 

@@ -18,7 +18,6 @@ from .resources._awaiting import awaited
 from .resources._signature import with_parameters
 from .resources.chat import AsyncCompletions, Completions
 from .types import ChatCompletion, ChatCompletionChunk, ConversationParams, MessageParam
-from .types._wire import with_meta
 
 T = TypeVar("T")
 
@@ -197,6 +196,6 @@ def _end(turn: Turn, state: StreamState, error: BaseException | None) -> None:
     if isinstance(error, APIError) and error.partial is None:
         turn.end(None)
         return
-    completion = with_meta(state.snapshot(), state.meta)
+    completion = state.snapshot()
     finished = state.done or any(choice.finish_reason for choice in completion.choices[:1])
     turn.end(completion, cut=not finished)

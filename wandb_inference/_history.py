@@ -245,6 +245,11 @@ class History(Generic[C]):
         return f"<{type(self).__name__} with {model}, {count} message{'' if count == 1 else 's'}>"
 
 
+def settings_of(conversation: History[Any]) -> Settings:
+    """The settings by which a conversation calls: for what of ours runs a conversation's tools."""
+    return conversation._settings  # pyright: ignore[reportPrivateUsage]  # of this module
+
+
 def check_params(function: str, params: Mapping[str, Any]) -> None:
     """Return if each parameter is one of `create()`.
 

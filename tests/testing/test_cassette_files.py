@@ -820,3 +820,177 @@ def test_other_libraries_requests(path):
         Cassette(path).handle_request("GET")
     with pytest.raises(httpx.UnsupportedProtocol):
         Cassette(path).handle_request(httpx.Request("GET", "ftp://x.test/"))
+
+
+# --- Stand-ins and spellings ------------------------------------------------------------------------------------------
+
+
+def test_stars_of_a_prompt_are_no_stand_in(path):
+    """What looks like a stand-in and was in the prompt matches itself alone."""
+    record(path, httpx.Response(200, json={}), json={"text": "*** and team/project"})
+
+    assert "hidden" not in only(path)["request"]
+    assert replay(path, json={"text": "*** and team/project"}).status_code == 200
+    for other in ("one and team/project", "*** and my/own"):
+        with pytest.raises(CassetteMissError, match="text: "):
+            replay(path, json={"text": other})
+
+
+def test_places_of_stand_ins(path):
+    """Places where something was taken out are told, and anything matches there: who replays has another project."""
+    body = {"messages": [{"content": f"We are {PROJECT}."}, {"content": "***"}], "user": KEY}
+    record(path, httpx.Response(200, json={}), json=body, headers={**HEADERS, "x-note": f"for {PROJECT}"})
+
+    assert only(path)["request"]["hidden"] == ["headers.x-note", "messages[0].content", "user"]
+    played = {"messages": [{"content": "We are my/own."}, {"content": "***"}], "user": "me"}
+    assert replay(path, json=played).status_code == 200
+    with pytest.raises(CassetteMissError):
+        replay(path, json={**played, "user": 7})
+
+
+def test_a_text_without_json_has_a_place(path):
+    """A body that is no JSON is compared by its stand-ins as well."""
+    record(path, httpx.Response(200), content=f"key={KEY}&a".encode())
+
+    assert only(path)["request"]["hidden"] == ["body"]
+    assert replay(path, content=b"key=other&a").status_code == 200
+
+
+SPELT = [
+    {"token": part, "bytes": [*part.encode()], "logprob": -0.1, "top_logprobs": []} for part in (KEY[:10], KEY[10:])
+]
+
+
+def test_tokens_spell_no_secret(path):
+    """An answer in which something was taken out is kept without what would spell it token by token."""
+    choice = {"index": 0, "message": {"content": KEY}, "logprobs": {"content": SPELT}, "token_ids": [1, 2]}
+    record(path, httpx.Response(200, json={"choices": [choice]}), json={})
+
+    [kept] = only(path)["response"]["body"]["choices"]
+    assert kept == {"index": 0, "message": {"content": "***"}, "logprobs": None, "token_ids": None}
+
+
+def test_tokens_of_a_prompt_spell_no_secret(path):
+    """Nor does an answer that tells the prompt's tokens, where something was taken out of the prompt."""
+    record(path, httpx.Response(200, json={"prompt_token_ids": [1, 2], "a": 1}), json={"text": PROJECT})
+
+    assert only(path)["response"]["body"] == {"prompt_token_ids": None, "a": 1}
+
+
+def test_tokens_of_others_are_kept(path):
+    """Where nothing was taken out, all of it is there."""
+    choice = {"logprobs": {"content": [{"token": "Hi", "bytes": [72], "logprob": -0.1}]}}
+    record(path, httpx.Response(200, json={"choices": [choice]}), json={})
+
+    assert only(path)["response"]["body"]["choices"] == [choice]
+
+
+@pytest.mark.parametrize("field", ["text", "delta"])
+def test_pieces_spell_no_secret(path, field):
+    """Pieces of a stream of either kind are looked at together, and their tokens are left out."""
+
+    def piece(text, entry):
+        inside = {"text": text} if field == "text" else {"delta": {"content": text}}
+        return b"data: " + json.dumps({"choices": [{"index": 0, **inside, "logprobs": {"content": [entry]}}]}).encode()
+
+    record(path, stream(*(piece(each["token"], each) + b"\n\n" for each in SPELT)), json={})
+
+    text = path.read_text()
+    assert KEY[:10] not in text
+    assert KEY[10:] not in text
+    assert 'logprob"' not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kept"),
+    [
+        ("accessToken", "abc", "***"),
+        ("token", "abc", "***"),
+        ("private_key", "abc", "***"),
+        ("X-Api-Key", ["a", "b"], ["***", "***"]),
+        ("PASSWORD", "abc", "***"),
+        ("clientSecret", "", ""),
+        ("password", {"type": "string"}, {"type": "string"}),
+        ("max_tokens", 5, 5),
+        ("tokens", "abc", "abc"),
+        ("eos_token", "</s>", "</s>"),
+        ("key", "abc", "abc"),
+        ("foreign_key", "abc", "abc"),
+        ("", "abc", "abc"),
+    ],
+)
+def test_names_of_secrets(path, name, value, kept):
+    """Fields whose names say that they hold a secret, however they are written; schemas and tokens of texts stay."""
+    record(path, httpx.Response(200, json={name: value}), json={"inner": [{name: value}]})
+
+    assert only(path)["response"]["body"] == {name: kept}
+    assert only(path)["request"]["body"] == {"inner": [{name: kept}]}
+
+
+def test_the_end_in_pieces(path):
+    """The last event is known in whatever pieces it comes."""
+    end = b"data: [DONE]\n\n"
+    cassette = Cassette(path, transport=Scripted(stream(*(end[at : at + 1] for at in range(len(end))))))
+    with httpx.Client(transport=cassette) as client, client.stream("POST", URL) as response:
+        got = b""
+        for piece in response.iter_raw():
+            got += piece
+            if got.endswith(b"[DONE]\n"):
+                break
+
+    assert "left" not in only(path)
+
+
+def test_two_that_record_one_file(path):
+    """One goes on where the other has left off; both at once is refused, as one would write over the other."""
+    first = Cassette(path, transport=Scripted(*(httpx.Response(200, json={}) for _ in range(2)), stream(b"x", b"y")))
+    second = Cassette(path, transport=Scripted(httpx.Response(200, json={})))
+    with httpx.Client(transport=first) as one, httpx.Client(transport=second) as two:
+        one.post(URL, json={"n": 1})
+        two.post(URL, json={"n": 2})
+        one.post(URL, json={"n": 3})
+        assert [each["request"]["body"]["n"] for each in json.loads(path.read_text())["exchanges"]] == [1, 2, 3]
+        with one.stream("POST", URL, json={"n": 4}), pytest.raises(ConfigurationError, match="by another Cassette"):
+            two.post(URL, json={"n": 5})
+
+
+def test_paths(tmp_path, monkeypatch):
+    """A tilde is the home folder; what can be no path is told."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    record("~/cassette.json", httpx.Response(200, json={}), json={})
+
+    assert (tmp_path / "cassette.json").exists()
+    with pytest.raises(ConfigurationError, match="no character of code 0"):
+        Cassette("a\0b")
+    with pytest.raises(ConfigurationError, match="can't be read: Is a directory"):
+        Cassette(tmp_path)
+
+
+def test_changed_files(path):
+    """Whatever a person makes of a file, it is read or refused by name: no other error comes of it."""
+    record(path, stream(b'data: {"a":1}\n\n', b"x"), json={"text": PROJECT})
+    whole = json.loads(path.read_text())
+    dice = random.Random(7)
+    odd = [None, True, -1, 1e400, "x", "***", [], [1], {}, {"x": 1}, [["base64", "="]]]
+
+    def places(value, at=()):
+        yield at
+        items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        for key, item in items:
+            yield from places(item, (*at, key))
+
+    for at in [at for at in places(whole) if at]:
+        for value in (*dice.sample(odd, 4), "gone"):
+            made = json.loads(json.dumps(whole))
+            holder = made
+            for key in at[:-1]:
+                holder = holder[key]
+            if value == "gone":
+                del holder[at[-1]]
+            else:
+                holder[at[-1]] = value
+            path.write_text(json.dumps(made))
+            try:
+                replay(path, json={"text": PROJECT})
+            except (ConfigurationError, CassetteMissError, httpx.RequestError):
+                continue

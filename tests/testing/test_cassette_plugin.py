@@ -214,3 +214,23 @@ def test_options_are_told_of(pytester, monkeypatch):
 
     pytester.runpytest_inprocess("-p", PLUGIN, "--help").stdout.fnmatch_lines(["*--wandb-record*"])
     pytester.runpytest_inprocess("-p", PLUGIN, "--markers").stdout.fnmatch_lines(["*wandb_cassette(path, strict=*"])
+
+
+@pytest.mark.parametrize(
+    ("marker", "said"),
+    [
+        ("5", "path is 5"),
+        ("'a.json', 'b.json'", "takes one path"),
+        ("'a.json', path='b.json'", "takes one path"),
+        ("record_mode='none'", 'Write mode="replay"'),
+        ("mode='none'", 'Write mode="replay"'),
+    ],
+)
+def test_what_a_marker_can_be_given(run, marker, said):
+    """What makes no sense, or is vcrpy's, is an error that says what to write."""
+    source = f"""
+import pytest
+@pytest.mark.wandb_cassette({marker})
+def test_it(): ...
+"""
+    assert said in "\n".join(run(source, errors=1).outlines)

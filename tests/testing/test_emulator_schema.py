@@ -181,7 +181,7 @@ def test_anything_is_a_value_or_an_error(schema):
         value = instance(schema, Random(0))
     except SchemaError:
         return
-    assert len(json.dumps(value)) < 200_000
+    assert len(json.dumps(value)) < 1_000_000
 
 
 def test_recursion_ends():

@@ -14,6 +14,7 @@ from wandb_inference import (
     BudgetExceededError,
     Client,
     Price,
+    UsageTotals,
     budget,
     completion,
     completion_cost,
@@ -23,6 +24,7 @@ from wandb_inference.types import CostDetails, DoneEvent, Spending, UsageSnapsho
 PRICES = {"m": Price("0.1", 1), "n": Price.per_million(0.1, Decimal(1), None)}
 client = Client(prices=PRICES).with_options(prices={"m": {"input_cost_per_token": 1, "output_cost_per_token": "2"}})
 AsyncClient(prices=PRICES)
+assert_type(client.usage, UsageTotals)
 
 answer = client.chat.completions.create(
     model="m", messages=[], input_cost_per_token=Decimal(1), output_cost_per_token=1
@@ -47,6 +49,7 @@ with budget(5, tokens=1_000, calls=3) as b:
     assert_type(b, Budget)
     assert_type(b.spent, Decimal)
     assert_type(b.left, Decimal | None)
+    assert_type(b.possible, int)
     assert_type(b.total.total_tokens, int)
 client.with_options(budget=b).with_options(budget=None)
 

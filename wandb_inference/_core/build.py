@@ -46,6 +46,8 @@ ELSEWHERE = {
 # What users try to give to a call, and where it belongs.
 _ELSEWHERE = {
     **ELSEWHERE,
+    "budget": "put the call into `with budget(usd=...):`, or make it by client.with_options(budget=...)",
+    "prices": "give input_cost_per_token and output_cost_per_token, or all prices to the client: Client(prices=...)",
     "api_key": "give it to the client: Client(api_key=...), or client.with_options(api_key=...)",
     "base_url": "give it to the client: Client(base_url=...), or client.with_options(base_url=...)",
     "api_base": "give it to the client: Client(base_url=...), or client.with_options(base_url=...)",

@@ -86,7 +86,7 @@ class ChatCall(NamedTuple):
         kind = ChunkFolder if self.final_only else ChunkParser
         return kind(reply, self.request, keep_usage=self.keep_usage, answers=self.answers)
 
-    def streamed(self, reply: Reply, completion: ChatCompletion, meta: Meta) -> ChatCompletion:
+    def streamed(self, reply: Reply, completion: ChatCompletion) -> ChatCompletion:
         """What a stream added up to, if that is a completion, knowing how its call went.
 
         Raises:
@@ -94,7 +94,7 @@ class ChatCall(NamedTuple):
         """
         if not completion.choices:
             raise _unexpected(reply, self.request, self.journal, "a completion", "no choices")
-        return with_meta(completion, meta)
+        return completion
 
     def completion(self, reply: Reply) -> ChatCompletion:
         """The reply as a completion.

@@ -99,14 +99,14 @@ class StreamState:
             return (yield from flow)
         except APIError as error:
             if self._earlier is not None:
-                error.partial = self._earlier.snapshot()
                 error.meta = error.meta and replace(error.meta, pricing=self._call.pricing)
+                error.partial = with_meta(self._earlier.snapshot(), error.meta)
             raise
 
     def _finished(self, error: APIError) -> APIError:
         """The error with what had arrived."""
         if self._parser.given:
-            error.partial = self._parser.accumulator.snapshot()
+            error.partial = self.snapshot()
         error.meta = self.meta
         return self._call.journal.complete(error)
 
@@ -128,11 +128,11 @@ class StreamState:
         Raises:
             APIResponseValidationError: That is no completion.
         """
-        return self._call.streamed(self._reply, self.snapshot(), self.meta)
+        return self._call.streamed(self._reply, self.snapshot())
 
     def snapshot(self) -> ChatCompletion:
-        """What has arrived so far, as a completion."""
-        return self._parser.accumulator.snapshot()
+        """What has arrived so far, as a completion that knows how its call goes."""
+        return with_meta(self._parser.accumulator.snapshot(), self.meta)
 
     def ended(self, error: BaseException | None = None) -> Notices:
         """What the client's hooks are told now that the stream is closed; nothing if they know. Followers hear it here.
@@ -167,7 +167,7 @@ class StreamState:
         """What the call costs, so far as it is known."""
         from .._money.cost import details_of
 
-        return details_of(with_meta(self.snapshot(), self.meta))
+        return details_of(self.snapshot())
 
     @property
     def meta(self) -> Meta:

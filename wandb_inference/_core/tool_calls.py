@@ -79,6 +79,7 @@ class Round:
         self.failures: dict[int, Exception] = {}
         """What functions and validators of their arguments raised, by the place of their call."""
         self._steps: dict[int, ToolStep] = {}
+        self._begun: set[int] = set()
         for place, call in enumerate(self.calls):
             self._plan(place, call, tools, cut)
 
@@ -131,6 +132,19 @@ class Round:
             self.failures[planned.place] = error
             step = self._over(planned.place, "failed", error=_said(error), arguments=arguments, outcome=outcome)
         return step
+
+    def begin(self, planned: Planned) -> None:
+        """A call is about to be made."""
+        self._begun.add(planned.place)
+
+    def interrupted(self, planned: Planned) -> ToolStep:
+        """The record of a call that the user stopped, before it was made or while it ran."""
+        begun = planned.place in self._begun
+        said = "while it ran: what it does may be done in part, or in whole." if begun else "before it was made."
+        said = f"The user {'interrupted' if begun else 'stopped'} this call {said}"
+        return self._over(
+            planned.place, "failed" if begun else "denied", error=said, arguments=planned.request.arguments
+        )
 
     def is_over(self, planned: Planned) -> bool:
         """Whether it is known how a call went."""

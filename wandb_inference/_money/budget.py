@@ -85,6 +85,11 @@ class Budget:
         return self._limits.spent_and_held[1]
 
     @property
+    def possible(self) -> int:
+        """Failed attempts that may have been billed; in none of the sums."""
+        return self.total.possible
+
+    @property
     def left(self) -> Decimal | None:
         """Dollars that are neither spent nor held back, 0 at least; `None` without a limit in dollars."""
         if self.usd is None:

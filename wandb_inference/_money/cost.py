@@ -19,7 +19,7 @@ from ..types.meta import Meta
 from ..types.usage import CompletionUsage
 from . import PRICE_FIELDS, Pricing
 from .price import Amount, Price, Prices, dollars, find_price, no_price, price_of_call, shown
-from .tokens import Tokens, billed, possibly_billed
+from .tokens import Tokens, billed, is_counted, possibly_billed
 
 if TYPE_CHECKING:
     from ..exceptions import APIError
@@ -72,24 +72,27 @@ def details(
         answered: The model that the answer names.
         meta: How the call went, where that is known.
     """
-    possible = possibly_billed(() if meta is None else meta.attempts, counted=usage is not None)
-    if usage is None:
-        return CostDetails(reason="no token counts have come", possible=possible)
-    tokens = billed(usage)
-    counts = CostDetails(
-        input_tokens=tokens.input,
-        cached_tokens=tokens.cached,
-        output_tokens=tokens.output,
-        reasoning_tokens=tokens.reasoning,
-        possible=possible,
-    )
+    counts = CostDetails(possible=possibly_billed(() if meta is None else meta.attempts, counted=usage is not None))
+    tokens = billed(usage) if is_counted(usage) else None
+    if tokens is not None:
+        counts = replace(
+            counts,
+            input_tokens=tokens.input,
+            cached_tokens=tokens.cached,
+            output_tokens=tokens.output,
+            reasoning_tokens=tokens.reasoning,
+            reason=tokens.odd,
+        )
     reported = reported_cost(usage, {} if meta is None else meta.headers)
-    if reported is not None:
-        return replace(counts, total=reported, source="server", reason=tokens.odd)
+    if reported:
+        return replace(counts, total=reported, source="server")
+    if tokens is None:
+        return replace(counts, reason="no token counts have come" if usage is None else _uncounted(usage))
     found = find_price(pricing, answered)
     if found is None:
         model = pricing.model or answered
-        return replace(counts, reason="; ".join(no_price(model)) if model else "no model is named")
+        reason = "; ".join(no_price(model)) if model else "no model is named"
+        return replace(counts, reason=reason if reported is None else f"{_ZERO}; {reason}")
     price, source, date = found
     parts = price_tokens(tokens, price)
     return replace(
@@ -98,21 +101,34 @@ def details(
         **parts._asdict(),
         source=source,
         date=date,
-        reason=tokens.odd,
         price=price,
     )
 
 
-def reported_cost(usage: CompletionUsage, headers: Mapping[str, str]) -> Decimal | None:
-    """What the server itself says that a call cost; `None` where it says nothing that can be."""
-    extra = usage.__pydantic_extra__ or {}
+def _uncounted(usage: CompletionUsage) -> str:
+    sent = {name: value for name, value in usage if name in usage.model_fields_set and isinstance(value, int)}
+    counts = ", ".join(f"{name} {value}" for name, value in sent.items())
+    return f"the server did not count the tokens: its usage has {counts or 'none'}"
+
+
+_ZERO = "the server reports 0 dollars, as proxies also do that know no price"
+
+
+def reported_cost(usage: CompletionUsage | None, headers: Mapping[str, str]) -> Decimal | None:
+    """What the server itself says that a call cost; `None` where it says nothing that can be.
+
+    0 comes only where nothing else is said, and is no price: LiteLLM's proxy says it of models whose price it does not
+    know, and in the one of its two places that it did not fill.
+    """
+    extra = {} if usage is None else usage.__pydantic_extra__ or {}
     said = [extra.get(name) for name in REPORTED]
     if "event-stream" not in headers.get("content-type", ""):
         said.append(headers.get(HEADER))
+    found: Decimal | None = None
     for value in said:
         with suppress(ValueError):
-            return dollars(value)
-    return None
+            found = found or dollars(value)
+    return found
 
 
 _NEEDS = "needs a completion, or a mapping with its usage"
@@ -204,12 +220,10 @@ def completion_cost(
         usage, answered = _read(given)
         return details(usage, Pricing(_name(answered)), answered=answered).total
     usage, answered = _read(given)
-    if usage is None:
-        return None
     name = _pricing_of(given, answered).model if model is None else _name(model)
     pricing = Pricing(name, price, None if prices is None else Prices(prices))
     found = find_price(pricing, "" if model is not None else answered)
-    return None if found is None else price_tokens(billed(usage), found[0]).total
+    return price_tokens(billed(usage), found[0]).total if found is not None and is_counted(usage) else None
 
 
 def _read(given: object) -> tuple[CompletionUsage | None, str]:

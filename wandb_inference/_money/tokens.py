@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeGuard
 
 if TYPE_CHECKING:
     from ..exceptions import AttemptRecord
     from ..types.usage import CompletionUsage
+
+
+_COUNTS: Final = frozenset({"prompt_tokens", "completion_tokens"})
 
 
 class Tokens(NamedTuple):
@@ -28,6 +31,16 @@ class Tokens(NamedTuple):
     def prompt(self) -> int:
         """Of the prompt, all of it."""
         return self.input + self.cached
+
+
+def is_counted(usage: CompletionUsage | None) -> TypeGuard[CompletionUsage]:
+    """Whether a usage tells what a call took: both counts were sent, and they are not both 0.
+
+    Servers that do not count send an empty usage, zeros, or one number alone; none of these is a price of 0.
+    """
+    if usage is None or not usage.model_fields_set >= _COUNTS:
+        return False
+    return usage.prompt_tokens > 0 or usage.completion_tokens > 0
 
 
 def billed(usage: CompletionUsage) -> Tokens:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from . import Pricing
 from .locked import Locked
-from .tokens import billed, possibly_billed
+from .tokens import billed, is_counted, possibly_billed
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -69,12 +69,12 @@ class Ledger(Locked[tuple[str, Taken]]):
         sums.calls += 1
         if usage is None:
             sums.uncounted += 1
-            return
-        tokens = billed(usage)
-        sums.input += tokens.input
-        sums.cached += tokens.cached
-        sums.output += tokens.output
-        sums.reasoning += tokens.reasoning
+        else:
+            tokens = billed(usage)
+            sums.input += tokens.input
+            sums.cached += tokens.cached
+            sums.output += tokens.output
+            sums.reasoning += tokens.reasoning
         if cost is not None:
             from ..types.cost import plus
 
@@ -136,25 +136,24 @@ class UsageTotals:
 
 def taken_of(ending: Ending, pricing: Pricing) -> Taken:
     """What a call took, by how it ended."""
-    usage, meta, answer = ending.usage, ending.meta, ending.answer
+    told, meta, answer = ending.usage, ending.meta, ending.answer
+    usage = told if is_counted(told) else None
     possible = 0
-    if meta is not None and (usage is None or len(meta.attempts) > 1):
-        possible = len(possibly_billed(meta.attempts, counted=usage is not None))
+    if meta is not None and (told is None or len(meta.attempts) > 1):
+        possible = len(possibly_billed(meta.attempts, counted=told is not None))
     if answer is None:
-        return Taken(usage, failed=ending.error is not None and usage is None, possible=possible)
+        return Taken(usage, failed=ending.error is not None and told is None, possible=possible)
     answered = "" if _is_priced(pricing) else answer().model
-    if usage is None:
-        return Taken(None, answered=answered, possible=possible)
     cost = None
     if (
         pricing.price is not None
         or pricing.prices is not None
-        or usage.__pydantic_extra__
+        or (told is not None and told.__pydantic_extra__)
         or (meta is not None and "x-litellm-response-cost" in meta.headers)
     ):
         from .cost import details
 
-        cost = details(usage, pricing, answered=answered, meta=meta).total
+        cost = details(told, pricing, answered=answered, meta=meta).total
     return Taken(usage, cost, answered, possible=possible)
 
 

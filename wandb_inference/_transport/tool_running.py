@@ -12,11 +12,16 @@ from .._core import following
 from .._core.tool_calls import Outcome, Planned, Round, content_of
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from .._core.tool_loop import ToolLoop
     from ..types import ToolStep
 
 MAX_THREADS = 32
 """Calls of blocking functions at the same time, in one round."""
+
+THREADS = "wandb_inference-tool"
+"""How the names of the threads begin in which they are made."""
 
 
 def run_round(round: Round, loop: ToolLoop) -> None:
@@ -38,6 +43,7 @@ def run_round(round: Round, loop: ToolLoop) -> None:
         _run_together(round, allowed, loop)
     else:
         for planned in allowed:
+            round.begin(planned)
             _tell(loop, round.ran(planned, _invoke(planned)))
 
 
@@ -45,9 +51,12 @@ def _run_together(round: Round, allowed: list[Planned], loop: ToolLoop) -> None:
     from concurrent.futures import ThreadPoolExecutor, as_completed
     from contextvars import copy_context
 
-    pool = ThreadPoolExecutor(min(len(allowed), MAX_THREADS), "wandb_inference-tool")
+    pool = ThreadPoolExecutor(min(len(allowed), MAX_THREADS), THREADS)
     try:
-        futures = {pool.submit(copy_context().run, _invoke, planned): planned for planned in allowed}
+        futures: dict[Future[Outcome], Planned] = {}
+        for planned in allowed:
+            round.begin(planned)
+            futures[pool.submit(copy_context().run, _invoke, planned)] = planned
         for future in as_completed(futures):
             _tell(loop, round.ran(futures[future], future.result()))
     finally:
@@ -67,9 +76,18 @@ def _call(planned: Planned) -> Outcome:
     try:
         result = _answer(f"the tool {planned.tool.name!r}", planned.tool.function(**planned.request.arguments))
         content = content_of(result, planned.tool.name)
-    except Exception as error:
-        return Outcome("", None, error, time.perf_counter() - began)
+    except (Exception, SystemExit) as error:
+        return Outcome("", None, _failure(error), time.perf_counter() - began)
     return Outcome(content, result, None, time.perf_counter() - began)
+
+
+def _failure(error: Exception | SystemExit) -> Exception:
+    """What a call failed by. A tool that ends its program, as scripts do, ends its own call alone; Ctrl-C ends all."""
+    if isinstance(error, Exception):
+        return error
+    failure = RuntimeError(f"the tool called sys.exit({'' if error.code is None else repr(error.code)})")
+    failure.__cause__ = error
+    return failure.with_traceback(error.__traceback__)
 
 
 def _tell(loop: ToolLoop, step: ToolStep) -> None:
@@ -114,6 +132,7 @@ async def _run_together_async(round: Round, batch: list[Planned], loop: ToolLoop
     turn = anyio.Lock()
 
     async def run(planned: Planned) -> None:
+        round.begin(planned)
         outcome = await _invoke_async(planned)
         try:
             async with turn:
@@ -157,8 +176,8 @@ async def _call_async(planned: Planned) -> Outcome:
         else:
             result = await _awaited(await to_thread.run_sync(function, abandon_on_cancel=True))
         content = content_of(result, planned.tool.name)
-    except Exception as error:
-        return Outcome("", None, error, time.perf_counter() - began)
+    except (Exception, SystemExit) as error:
+        return Outcome("", None, _failure(error), time.perf_counter() - began)
     except get_cancelled_exc_class() as error:
         # Whoever cancels the run cancels the scope around its calls, which then has no time left: so say asyncio from
         # Python 3.10 on, where tasks do not tell yet, and trio. Else only this call, or what it waits for, was.

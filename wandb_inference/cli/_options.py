@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -45,3 +46,8 @@ def model_ids(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
     begun = incomplete.lower()
     living = sorted((model.id for model in MODELS.values() if model.lifecycle != "retired"), key=str.lower)
     return [id for id in living if id.lower().startswith(begun) or id.lower().rpartition("/")[2].startswith(begun)]
+
+
+def paths(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """What makes the shell complete paths itself."""
+    return [CompletionItem(incomplete, type="file")]

@@ -70,7 +70,7 @@ def wandb_cassette(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
     options: dict[str, Any] = {} if marker is None else dict(marker.kwargs)
     strict = options.pop("strict", False)
     folder = request.path.parent
-    given = options.pop("path", None) if marker is None or not marker.args else marker.args[0]
+    given = options.pop("path", None) if marker is None else _path(marker.args, options)
     path = folder / "cassettes" / request.path.stem / _file_name(request.node) if given is None else folder / given
     told = request.config.getoption("wandb_record", None)
     mode = _CHOICES[told] if told else options.pop("mode", "replay" if _is_ci() else "auto")
@@ -79,6 +79,24 @@ def wandb_cassette(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
     cassette.close()
     if strict and cassette.mode != "record":
         cassette.assert_all_used()
+
+
+def _path(args: tuple[object, ...], options: dict[str, Any]) -> str | os.PathLike[str] | None:
+    """The path that a marker names; `None` where it names none.
+
+    Raises:
+        ConfigurationError: What it is given makes no sense, or is vcrpy's.
+    """
+    from ..exceptions import ConfigurationError
+    from ._cassette_options import MODES_OF_VCRPY, checked_path
+
+    if "record_mode" in options:
+        mode = MODES_OF_VCRPY.get(options["record_mode"], "auto")
+        raise ConfigurationError("wandb_cassette() has no record_mode, as vcrpy calls it", hint=f'Write mode="{mode}".')
+    if len(args) > 1 or (args and "path" in options):
+        raise ConfigurationError(f"wandb_cassette() takes one path, not {args!r}", hint="Name the other options.")
+    given: Any = args[0] if args else options.pop("path", None)
+    return None if given is None else checked_path(given)
 
 
 def _file_name(item: pytest.Item) -> str:

@@ -32,7 +32,9 @@ def checked_path(path: object) -> str:
     given = os.fspath(cast("os.PathLike[str]", path)) if isinstance(path, (str, os.PathLike)) else None
     if not isinstance(cast("object", given), str) or not given:
         raise ConfigurationError(f"path is {path!r}", hint='Give the path of a file: Cassette("cassettes/hello.json").')
-    return given
+    if "\0" in given:
+        raise ConfigurationError(f"path is {path!r}", hint="A path has no character of code 0.")
+    return os.path.expanduser(given)
 
 
 def checked_mode(mode: object) -> Mode:

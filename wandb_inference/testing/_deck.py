@@ -10,6 +10,7 @@ from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 from typing import Final
+from weakref import WeakValueDictionary
 
 from .._files import replace_file
 from ..exceptions import ConfigurationError
@@ -28,6 +29,11 @@ _FIXTURE: Final = 0o666
 
 _SPACED: Final = 10.0
 """While others are under way, a file is not written before so many times what it took to write the last time."""
+
+
+_owners: WeakValueDictionary[Path, Deck] = WeakValueDictionary()
+"""Who records a file: what two of them write without each other's knowledge would be lost."""
+_owning = threading.Lock()
 
 
 class _Slot:
@@ -147,11 +153,27 @@ class Deck:
             raise ConfigurationError(f"{what}: {error.strerror}") from None
         if not os.access(self.path.parent, os.W_OK):
             raise ConfigurationError(f"{what}: its folder is write-protected", hint="Give another path.")
-        with self._lock:
+        with self._lock, _owning:
+            self._take_over()
             slot = _Slot()
             self._slots.append(slot)
             self._in_flight += 1
         take.begin(partial(self._keep, slot, take))
+
+    def _take_over(self) -> None:
+        """Becomes the one that records the file, with what another one has added to it."""
+        owner = _owners.get(self.path)
+        if owner is self:
+            return
+        if owner is not None and owner._in_flight:
+            raise ConfigurationError(
+                f"The cassette {self.name!r} is being recorded by another Cassette, and would be written over",
+                hint="Use one Cassette for all clients, or give each a file of its own.",
+            )
+        if owner is not None and (self._slots or self._mode != "record"):
+            known = {slot.text for slot in self._slots}
+            self._slots += [_Slot(found) for found in self._read() if rendered(found) not in known]
+        _owners[self.path] = self
 
     def drop(self) -> None:
         """A request came to nothing: it was cancelled before there was an answer. Its place stays empty."""
@@ -181,9 +203,11 @@ class Deck:
 
     def save(self) -> None:
         """Writes what is not written yet."""
-        with self._lock:
+        with self._lock, _owning:
             if self._unwritten:
                 self._write()
+            if not self._in_flight and _owners.get(self.path) is self:
+                del _owners[self.path]
 
     def _write(self) -> None:
         began = time.monotonic()

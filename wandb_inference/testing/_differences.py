@@ -41,10 +41,22 @@ def differences(asked: Asked, recorded: Asked, match_on: Collection[str]) -> Ite
     return map(_told, _found(asked, recorded, match_on))
 
 
+def changed(before: Asked, after: Asked) -> list[str]:
+    """The places of the values that are not as they were."""
+    found = _found(after, before, FIELDS)
+    # Headers that are hidden whole are so in every request.
+    whole = [name for name, value in after.headers.items() if value in (HIDDEN, PROJECT)]
+    passed_over = {_place("headers", name) for name in whole}
+    places = [each.path or "body" for each in found if _ABSENT not in each]
+    return [place for place in places if place not in passed_over]
+
+
 def _found(asked: Asked, recorded: Asked, match_on: Collection[str]) -> Iterator[_Difference]:
     for field in FIELDS:
         if field in match_on:
-            yield from _compared(_field(asked, field), _field(recorded, field), "" if field == "body" else field)
+            for each in _compared(_field(asked, field), _field(recorded, field), "" if field == "body" else field):
+                if (each.path or "body") not in recorded.hidden or not _stands_for(each.recorded, each.asked):
+                    yield each
 
 
 def _told(difference: _Difference) -> str:
@@ -73,15 +85,12 @@ def _field(request: Asked, field: str) -> object:
 
 
 def _compared(asked: object, recorded: object, path: str) -> Iterator[_Difference]:
-    both = asked, recorded
     if isinstance(asked, dict) and isinstance(recorded, dict):
         yield from _of_objects(cast("dict[str, object]", asked), cast("dict[str, object]", recorded), path)
     elif isinstance(asked, list) and isinstance(recorded, list):
         yield from _of_lists(cast("list[object]", asked), cast("list[object]", recorded), path)
-    else:
-        values = _Difference(path, *both)
-        if not _is_same(values.asked, values.recorded):
-            yield values
+    elif asked != recorded or isinstance(asked, bool) is not isinstance(recorded, bool):  # to Python, True is 1
+        yield _Difference(path, asked, recorded)
 
 
 def _of_objects(asked: dict[str, object], recorded: dict[str, object], path: str) -> Iterator[_Difference]:
@@ -105,19 +114,12 @@ def _of_lists(asked: list[object], recorded: list[object], path: str) -> Iterato
 _STAND_IN = re.compile(rf"(?<!\*){re.escape(HIDDEN)}(?!\*)")
 
 
-def _is_same(asked: object, recorded: object) -> bool:
-    if isinstance(asked, str) and isinstance(recorded, str):
-        return asked == recorded or _stands_for(recorded, asked)
-    # To Python, True is 1.
-    return asked == recorded and isinstance(asked, bool) is isinstance(recorded, bool)
-
-
-def _stands_for(recorded: str, asked: str) -> bool:
+def _stands_for(recorded: object, asked: object) -> bool:
     """Whether a text is the recorded one but for what was taken out of that.
 
     A prompt that names the project is recorded without it; where it is played, the project is not known.
     """
-    if HIDDEN not in recorded and PROJECT not in recorded:
+    if not isinstance(recorded, str) or not isinstance(asked, str):
         return False
     # A longer row of stars is one that somebody drew, and many of them would take for ever to match.
     parts = [re.escape(part).replace(re.escape(PROJECT), ".+?/.+?") for part in _STAND_IN.split(recorded)]

@@ -116,7 +116,8 @@ class Playback(httpx.SyncByteStream, httpx.AsyncByteStream):
         if self._recording.left:
             raise CassetteMissError(
                 f"the answer in the cassette {self._name!r} ends here: when it was recorded, its reader had left",
-                hint="Delete the file, and record it again with a reader that reads on.",
+                hint="Delete the file, and record it again with a reader that reads on. Where a clock of the client's "
+                "made it leave, play it with speed=1.",
             )
         yield from self._until(answer.ended)
 

@@ -75,21 +75,17 @@ _NOISE: Final = ("sec-", "x-stainless-")
 _LIMITS: Final = re.compile("rate-?limit")
 """Headers of rate limits have `tokens` in their names, and no secret in them."""
 
-_SECRET_FIELDS: Final = frozenset(
-    {
-        "access_token",
-        "api-key",
-        "api_key",
-        "apikey",
-        "authorization",
-        "cache_salt",
-        "client_secret",
-        "password",
-        "refresh_token",
-        "secret",
-    }
+_WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_SECRET_WORDS: Final = frozenset(
+    {"apikey", "authorization", "cookie", "credential", "credentials", "passphrase", "passwd", "password", "secret"}
 )
-"""Fields of JSON whose text is secret, whatever it is."""
+_KEYS: Final = frozenset({"access", "api", "auth", "encryption", "master", "private", "secret", "signing"})
+"""Whose keys are secret: the `key` of something else is no more than its name."""
+_TOKENS: Final = frozenset({"bos", "eos", "end", "first", "last", "mask", "next", "pad", "sep", "start", "stop", "unk"})
+"""Whose tokens are a text's."""
+
+_SPELT: Final = frozenset({"logprobs", "prompt_logprobs", "prompt_token_ids", "token_ids"})
+"""Fields of an answer that spell its text, or the prompt's, once more and in small pieces."""
 
 _KEY_SHAPE: Final = re.compile(r"wandb_v\d+_[\w-]{16,}")
 _ADAPTER: Final = re.compile(r"(wandb-artifact:/*)[^/\s\"']+/[^/\s\"']+/")
@@ -167,9 +163,13 @@ class Scrubber:
         if isinstance(value, list):
             return [self.value(item) for item in cast("list[object]", value)]
         if isinstance(value, dict):
+            fields = cast("dict[str, object]", value)
+            is_counted = "logprob" in fields or "token_id" in fields  # then its token is a text's
             return {
-                self.text(name): HIDDEN if _is_secret_field(name, item) else self.value(item)
-                for name, item in cast("dict[str, object]", value).items()
+                self.text(name): _hidden(self.value(item))
+                if _is_secret_field(name) and not is_counted
+                else self.value(item)
+                for name, item in fields.items()
             }
         return value
 
@@ -197,12 +197,29 @@ class Scrubber:
             value = PROJECT
         return self.text(value)
 
-    def body(self, data: bytes) -> bytes:
-        """A body without secrets, as it was apart from them."""
-        return self._line(data)
+    def body(self, data: bytes, *, spelt: bool = False) -> bytes:
+        """A body without secrets, as it was apart from them.
 
-    def events(self, pieces: list[Piece]) -> list[Piece]:
-        """A stream of events without secrets, though they be spread over several of its pieces, or of its events."""
+        Args:
+            data: The body.
+            spelt: Whether it may spell a secret of the request, in tokens.
+        """
+        clean = self._line(data)
+        if not spelt and clean == data:
+            return clean
+        try:
+            value = parse(clean)
+        except ValueError:
+            return clean
+        return clean if (bare := _without_spelling(value)) == value else dumps(bare)
+
+    def events(self, pieces: list[Piece], *, spelt: bool = False) -> list[Piece]:
+        """A stream of events without secrets, though they be spread over several of its pieces, or of its events.
+
+        Args:
+            pieces: The stream.
+            spelt: Whether it may spell a secret of the request, in tokens.
+        """
         whole = b"".join(piece.data for piece in pieces)
         spans: list[Span] = []
         documents: list[Document] = []
@@ -218,6 +235,9 @@ class Scrubber:
         for document in documents:
             document.clean = self.value(document.value)
         self._deltas(documents)
+        if spelt or any(document.clean != document.value for document in documents):
+            for document in documents:
+                document.clean = _without_spelling(document.clean)
         spans += [document.span for document in documents if document.clean != document.value]
         return replaced(pieces, sorted(spans))
 
@@ -226,7 +246,9 @@ class Scrubber:
         parts: dict[tuple[str, ...], list[Leaf]] = {}
         for document in documents:
             for path, leaf in leaves_of(document.value, document.clean):
-                if "delta" in path and path[-1] not in _SECRET_FIELDS:
+                # `text` is what `/v1/completions` has in place of deltas.
+                is_piece = "delta" in path or (path[:1] == ("choices",) and path[-1] == "text")
+                if is_piece and not _is_secret_field(path[-1]):
                     parts.setdefault(path, []).append(leaf)
         for leaves in parts.values():
             texts = [leaf.text for leaf in leaves]
@@ -258,8 +280,32 @@ def without_pictures(value: object) -> object:
     return value
 
 
-def _is_secret_field(name: str, value: object) -> bool:
-    return isinstance(value, str) and value != "" and name.lower() in _SECRET_FIELDS
+def _is_secret_field(name: str) -> bool:
+    """Whether a field of JSON has a secret for its text, by its last words: `api_key`, `accessToken`, `PASSWORD`."""
+    if name == "cache_salt":
+        return True
+    *before, last = [word.lower() for word in _WORDS.findall(name)] or [""]
+    whose = before[-1] if before else ""
+    if last == "key":
+        return whose in _KEYS
+    return last in _SECRET_WORDS or (last == "token" and whose not in _TOKENS)
+
+
+def _hidden(value: object) -> object:
+    """What stands in place of a secret field's value. An object is left: a schema has one for a field of that name."""
+    if isinstance(value, list):
+        return [_hidden(item) for item in cast("list[object]", value)]
+    return HIDDEN if isinstance(value, str) and value else value
+
+
+def _without_spelling(value: object) -> object:
+    """A JSON value without the fields that tell a text token by token."""
+    if isinstance(value, list):
+        return [_without_spelling(item) for item in cast("list[object]", value)]
+    if isinstance(value, dict):
+        fields = cast("dict[str, object]", value)
+        return {name: None if name in _SPELT else _without_spelling(item) for name, item in fields.items()}
+    return value
 
 
 def _in_json(text: str) -> str:

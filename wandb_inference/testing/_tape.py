@@ -57,6 +57,8 @@ class Asked(_Form):
     text: str | None = None
     base64: _Base64 | None = None
     """What is no UTF-8."""
+    hidden: list[str] = []
+    """Where something was taken out: stand-ins there match whatever is asked; elsewhere they are texts like others."""
 
 
 class Answered(_Form):

@@ -9,12 +9,15 @@ from typing import cast
 
 import httpx
 
+from ._differences import changed
 from ._pieces import Piece
 from ._playing import broke
 from ._scrubbing import Scrubber, without_pictures
 from ._tape import Answered, Asked, Broke, Raw, Recording, answered, asked, is_stream
 
 _LAST_EVENT = b"[DONE]"
+_LAST_PIECES = len(b"data: [DONE]\r\n\r\n")
+"""Reads that it can be spread over."""
 
 _ABOUT_THE_BYTES = ("content-encoding", "content-length", "transfer-encoding")
 """Headers that do not hold for a body which was decoded."""
@@ -80,8 +83,9 @@ class Take:
     def closed(self) -> None:
         """The reader has closed it, having what it wanted: all, if that ends with the last event."""
         if not self._is_over:
-            pieces = cast("Raw", self._answer).pieces
-            self._left = not (pieces and pieces[-1].data.rstrip().endswith(_LAST_EVENT))
+            # Reads may cut the last event anywhere.
+            end = b"".join([piece.data for piece in cast("Raw", self._answer).pieces[-_LAST_PIECES:]])
+            self._left = not end.rstrip().endswith(_LAST_EVENT)
             self._end()
 
     def _end(self) -> None:
@@ -94,15 +98,19 @@ class Take:
         """The request as it is written down, without secrets."""
         headers = scrubber.of_request(self._headers)
         made = asked(self._method, scrubber.url(self._url), headers, scrubber.body(self._content))
+        hidden = changed(asked(self._method, self._url, self._headers, self._content), made)
+        if hidden:
+            made.hidden = hidden
         if "body" in made.model_fields_set:
             made.body = without_pictures(made.body)
         return made
 
     def recording(self, scrubber: Scrubber) -> Recording:
         """The exchange as it is written down, without secrets."""
-        made: dict[str, object] = {"request": self.asked(scrubber)}
+        request = self.asked(scrubber)
+        made: dict[str, object] = {"request": request}
         if self._answer is not None:
-            made["response"] = self._answered(self._answer, scrubber)
+            made["response"] = self._answered(self._answer, scrubber, spelt=bool(request.hidden))
         if self._error is not None:
             told = {"message": scrubber.text(self._error.message), "cause": scrubber.value(self._error.cause)}
             made["error"] = self._error.model_copy(update={name: text for name, text in told.items() if text})
@@ -110,11 +118,12 @@ class Take:
             made["left"] = True
         return Recording.model_validate(made)
 
-    def _answered(self, raw: Raw, scrubber: Scrubber) -> Answered:
+    def _answered(self, raw: Raw, scrubber: Scrubber, *, spelt: bool) -> Answered:
         if is_stream(raw.headers):
-            pieces = scrubber.events(raw.pieces)
+            pieces = scrubber.events(raw.pieces, spelt=spelt)
         else:
-            pieces = [Piece(raw.ended, scrubber.body(b"".join(piece.data for piece in raw.pieces)))]
+            whole = b"".join(piece.data for piece in raw.pieces)
+            pieces = [Piece(raw.ended, scrubber.body(whole, spelt=spelt))]
         return answered(raw._replace(headers=scrubber.of_answer(raw.headers), pieces=pieces))
 
     def learn(self, scrubber: Scrubber) -> bool:

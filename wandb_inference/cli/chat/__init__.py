@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -13,12 +13,15 @@ import click
 from ..._checks import DEFAULT_HOST
 from ...exceptions import APIError, ConfigurationError, InvalidRequestError
 from .._console import complain, console, is_terminal
-from .._options import Connection, connection
-from ._model import DEFAULT, VARIABLE, choose
+from .._options import Connection, connection, model_ids, paths
+from .._paths import is_file, typed_path
+from ._model import DEFAULT, VARIABLE, choose, plain
 from ._options import Options, Terminal, is_interactive, problem
-from ._places import history, last_conversation, private_directory, private_file
+from ._places import history, known_directory, last_conversation, private_directory, private_file
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ..._client import Client
     from ..._conversation import Conversation
 
@@ -44,7 +47,13 @@ $XDG_STATE_HOME/wandb-inference or ~/.local/state/wandb-inference;
 
 @click.command("chat", short_help="Talk to a model, or ask it one thing.", epilog=EPILOG)
 @click.argument("prompt", nargs=-1)
-@click.option("-m", "--model", metavar="ID", help=f"Model to ask  [default: {VARIABLE}, else {DEFAULT}]")
+@click.option(
+    "-m",
+    "--model",
+    metavar="ID",
+    shell_complete=model_ids,
+    help=f"Model to ask  [default: {VARIABLE}, else {DEFAULT}]",
+)
 @click.option("-s", "--system", metavar="TEXT", help="Instructions to the model")
 @click.option(
     "-f",
@@ -52,10 +61,13 @@ $XDG_STATE_HOME/wandb-inference or ~/.local/state/wandb-inference;
     "files",
     metavar="PATH",
     multiple=True,
+    shell_complete=paths,
     help="Text or picture to send along; - is the standard input",
 )
-@click.option("-c", "--continue", "go_on", is_flag=True, help="Go on with the last conversation")
-@click.option("--tools", metavar="FILE.py", help="Let the model call the functions of a file")
+@click.option(
+    "-c", "--continue", "go_on", is_flag=True, help="Go on with the last conversation, its model and instructions"
+)
+@click.option("--tools", metavar="FILE.py", shell_complete=paths, help="Let the model call the functions of a file")
 @click.option("-y", "--yes", is_flag=True, help="Allow all calls of tools without asking")
 @click.option("--schema", metavar="SCHEMA", help='JSON that fits: a path, a JSON schema, or "name, age int"')
 @click.option("--json", "as_json", is_flag=True, help="The whole completion as JSON, and errors too")
@@ -116,7 +128,7 @@ def _read_schema(text: str) -> dict[str, object]:
     from ._schema import read_schema
 
     def read(path: str) -> str | None:
-        return Path(path).read_text("utf-8") if Path(path).is_file() else None
+        return typed_path(path).read_text("utf-8") if is_file(path) else None
 
     try:
         return read_schema(text, read)
@@ -129,6 +141,8 @@ def _chat(options: Options, terminal: Terminal) -> int:
         raise click.UsageError(wrong)
     directory = private_directory() if options.history else None
     last = None if directory is None else last_conversation(directory)
+    # With --no-history nothing is written; what there is can be read.
+    earlier = last if options.history else _earlier()
     content: Any = None
     if not is_interactive(options, terminal):
         from ._one_shot import question
@@ -140,7 +154,7 @@ def _chat(options: Options, terminal: Terminal) -> int:
     from ..._client import Client
 
     with Client(base_url=options.connection.base_url, project=options.connection.project) as client:
-        conversation = _conversation(client, options, last)
+        conversation = _conversation(client, options, earlier)
         if content is not None:
             from ._one_shot import answer
 
@@ -149,16 +163,23 @@ def _chat(options: Options, terminal: Terminal) -> int:
         return _talk(client, conversation, options, directory)
 
 
-def _conversation(client: Client, options: Options, last: Path | None) -> Conversation:
+def _earlier() -> Path | None:
+    directory = known_directory()
+    return None if directory is None else last_conversation(directory)
+
+
+def _conversation(client: Client, options: Options, earlier: Path | None) -> Conversation:
     from ._commands import set_system
 
     if options.go_on:
-        if last is None or not last.exists():
+        if earlier is None or not earlier.exists():
             raise InvalidRequestError("There is no conversation to go on with", hint="Leave out --continue.")
-        conversation = client.chat.load_conversation(last, **options.params)
+        conversation = client.chat.load_conversation(earlier)
+        # An option is for the command that it is given to: `--max-tokens 5` must not cut all that follows.
+        conversation.params = dict(options.params)
         if options.system is not None:
             set_system(conversation.messages, options.system or None)
-        conversation.model = options.model or conversation.model
+        conversation.model = plain(options.model or conversation.model)
         return conversation
     own = urlsplit(client.base_url).hostname == DEFAULT_HOST
     listed = None if own else lambda: [model.id for model in client.models.list()]
@@ -173,6 +194,7 @@ def _talk(client: Client, conversation: Conversation, options: Options, director
     from ._line import Line
     from ._session import Session
     from ._tools import load_tools
+    from ._turns import still_running
 
     kept = None if directory is None else private_file(history(directory))
     if options.history and kept is None:
@@ -190,4 +212,8 @@ def _talk(client: Client, conversation: Conversation, options: Options, director
         last=None if directory is None else last_conversation(directory),
         params=options.params,
     )
-    return session.run()
+    code = session.run()
+    if still_running():
+        complain("a tool that you interrupted still runs, and is waited for; Ctrl-C ends it")
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python, which waits for it, would show a traceback
+    return code

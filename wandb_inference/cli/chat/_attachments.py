@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from ..._core.pictures import HEAD, PictureError, kind_of
 from ..._images import image
 from ...exceptions import InvalidRequestError, RequestProblem
+from .._paths import typed_path
 
 STDIN = "-"
 """The path that stands for the standard input."""
@@ -26,9 +27,10 @@ def read_file(path: str) -> Attachment:
     """The file at a path.
 
     Raises:
+        InvalidRequestError: There can't be a file at it.
         OSError: It can't be read.
     """
-    return Attachment(Path(path).name, Path(path).expanduser().read_bytes())
+    return Attachment(Path(path).name, typed_path(path).read_bytes())
 
 
 def joined(prompt: str, attachments: Sequence[Attachment]) -> str | list[Any]:

@@ -9,6 +9,8 @@ from .._printable import printable
 from ._blocks import Block, Blocks
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.console import Console
 
     from ._live import Lines
@@ -83,6 +85,7 @@ class TerminalDisplay:
         self._last = LastLines(console)
         self._blocks = Blocks()
         self._thinking = False
+        self._thought = ""
         self._open = ""
         self._drawn = self._took = 0.0
 
@@ -97,35 +100,41 @@ class TerminalDisplay:
         if not (self._thoughts and piece):
             return
         if not self._thinking:
+            if not (piece := piece.lstrip()):
+                return
             self._finish()
             self._console.print("Thinking:", style="dim")
             self._thinking = True
-        self._write(piece, dim=True)
+        if not self._markdown:
+            self._write(piece, dim=True)
+            return
+        # A line is finished once there is another: empty ones at the end are not shown.
+        done, newline, rest = (self._thought + printable(piece)).rpartition("\n")
+        if newline and rest.strip():
+            self._print_lines(self._wrapped(done))
+            self._thought = rest
+        else:
+            self._thought = done + newline + rest
+        self._draw(lambda: self._wrapped(self._thought.rstrip()))
 
     def said(self, piece: str) -> None:
         """Shows the next piece of the answer."""
         if not piece:
             return
         if self._thinking:
-            self._thinking = False
-            self._end_line()
+            self._end_thought()
             self._console.print()
         if not self._markdown:
             self._write(piece)
             return
         for block in self._blocks.feed(printable(piece)):
             self._print(block)
-        now = time.monotonic()
-        if now - self._drawn >= self._took * _SHARE:
-            rest = self._blocks.rest
-            lines = self._rendered(rest.text)
-            self._last.show([[], *lines] if rest.apart and lines else lines)
-            self._drawn = time.monotonic()
-            self._took = self._drawn - now
+        self._draw(lambda: self._lines(self._blocks.rest))
 
     def end(self) -> None:
         """Shows all of the answer for good."""
-        self._thinking = False
+        if self._thinking:
+            self._end_thought()
         self._finish()
         self._end_line()
 
@@ -135,13 +144,30 @@ class TerminalDisplay:
             self._print(block)
         self._blocks = Blocks()
 
+    def _end_thought(self) -> None:
+        self._thinking = False
+        if thought := self._thought.rstrip():
+            self._print_lines(self._wrapped(thought))
+        self._thought = ""
+        self._end_line()
+
+    def _draw(self, lines: Callable[[], Lines]) -> None:
+        """Shows what is not finished, unless that was done too short a time ago."""
+        now = time.monotonic()
+        if now - self._drawn >= self._took * _SHARE:
+            self._last.show(lines())
+            self._drawn = time.monotonic()
+            self._took = self._drawn - now
+
     def _print(self, block: Block) -> None:
+        self._print_lines(self._lines(block))
+
+    def _print_lines(self, lines: Lines) -> None:
         from rich.segment import Segment, Segments
 
         with self._console:
             self._last.take_back()
-            lines = self._rendered(block.text)
-            for line in [[], *lines] if block.apart and lines else lines:
+            for line in lines:
                 self._console.print(Segments([*line, Segment("\n")]), end="")
 
     def _write(self, piece: str, *, dim: bool = False) -> None:
@@ -155,6 +181,19 @@ class TerminalDisplay:
         if self._open not in ("", "\n"):
             self._console.print()
         self._open = ""
+
+    def _wrapped(self, thought: str) -> Lines:
+        """The lines of a thought, dim; words are whole where they can be."""
+        from rich.segment import Segment
+        from rich.text import Text
+
+        dim = self._console.get_style("dim")
+        lines = Text(thought).wrap(self._console, self._console.width)
+        return [[Segment(line.plain.rstrip(), dim)] if line.plain.strip() else [] for line in lines]
+
+    def _lines(self, block: Block) -> Lines:
+        lines = self._rendered(block.text)
+        return [[], *lines] if block.apart and lines else lines
 
     def _rendered(self, text: str, *, dim: bool = False) -> Lines:
         """The lines of a block, without empty ones around them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,10 +13,14 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.filters import is_searching
 from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.input.typeahead import clear_typeahead
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.keys import Keys
+from prompt_toolkit.output.plain_text import PlainTextOutput
 from prompt_toolkit.shortcuts import CompleteStyle
+from prompt_toolkit.utils import is_dumb_terminal
 
-from ._typed import completions, is_unfinished
+from ._typed import completions, is_continued, is_unfinished
 
 if TYPE_CHECKING:
     from prompt_toolkit.input import Input
@@ -44,6 +49,8 @@ class Line:
         input: Input | None = None,
         output: Output | None = None,
     ) -> None:
+        if output is None and is_dumb_terminal():
+            output = PlainTextOutput(sys.stdout)
         kept: History = InMemoryHistory() if history is None else FileHistory(str(history))
         self._session: PromptSession[str] = PromptSession(
             history=kept,
@@ -58,6 +65,7 @@ class Line:
             output=output,
         )
         self._question: PromptSession[str] = PromptSession(input=input, output=output)
+        self._keys = self._question.app.input
 
     def read(self, pictures: int = 0) -> str:
         """What is typed until Enter.
@@ -72,13 +80,16 @@ class Line:
         with_them = f"[{pictures} picture{'s' if pictures > 1 else ''}] " if pictures else ""
         return self._session.prompt(FormattedText([("bold", f"{with_them}> ")]))
 
-    def ask(self, call: str) -> str:
-        """The answer to whether a call may be made.
+    def ask(self, question: str) -> str:
+        """The answer to a question. What was typed before it was asked is no answer, and is thrown away.
 
         Raises:
             KeyboardInterrupt: Ctrl-C or Ctrl-D: no answer at all.
         """
-        question = FormattedText([("bold", call), ("", "\nAllow it? [y]es, [n]o, [a]lways: ")])
+        clear_typeahead(self._keys)
+        while self._keys.read_keys():
+            pass
+        self._keys.flush_keys()
         try:
             return self._question.prompt(question)
         except EOFError:
@@ -103,14 +114,26 @@ class _Completer(Completer):
 
 def _keys() -> KeyBindings:
     keys = KeyBindings()
+    pasted = ""  # all that stood there after the last paste
+
+    @keys.add(Keys.BracketedPaste)
+    def _(event: KeyPressEvent) -> None:
+        nonlocal pasted
+        event.current_buffer.insert_text(event.data.replace("\r\n", "\n").replace("\r", "\n"))
+        pasted = event.current_buffer.text
 
     @keys.add("enter", filter=~is_searching)
     def _(event: KeyPressEvent) -> None:
+        nonlocal pasted
         buffer = event.current_buffer
-        if is_unfinished(buffer.text):
-            buffer.newline(copy_margin=False)
-        else:
+        # Marks at the end of what was pasted are its own, and ask for nothing.
+        if buffer.text == pasted or not is_unfinished(buffer.text):
+            pasted = ""
             buffer.validate_and_handle()
+            return
+        if is_continued(buffer.text) and buffer.document.is_cursor_at_the_end:
+            buffer.delete_before_cursor()
+        buffer.newline(copy_margin=False)
 
     @keys.add("escape", "enter")
     def _(event: KeyPressEvent) -> None:

@@ -15,6 +15,11 @@ VARIABLE: Final = "WANDB_INFERENCE_MODEL"
 _SHOWN = 20
 
 
+def plain(id: str) -> str:
+    """An id without the `wandb/` that LiteLLM writes before it, which is no part of it."""
+    return id.strip().removeprefix("wandb/") or id
+
+
 def choose(named: str | None, variable: str | None, list_models: Callable[[], Sequence[str]] | None) -> str:
     """The model to ask: the one named, else that of `WANDB_INFERENCE_MODEL`, else one that the server has.
 
@@ -27,7 +32,7 @@ def choose(named: str | None, variable: str | None, list_models: Callable[[], Se
         InvalidRequestError: The server has several, or does not say.
     """
     if named or variable:
-        return named or variable or ""
+        return plain(named or variable or "")
     if list_models is None:
         return DEFAULT
     how = f"Name one by --model, or set {VARIABLE}."

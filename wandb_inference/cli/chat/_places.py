@@ -19,12 +19,21 @@ def state_directory(environ: Mapping[str, str], home: Path, *, windows: bool = s
     return (Path(given) if given.startswith("/") else home / ".local" / "state") / _NAME
 
 
+def known_directory() -> Path | None:
+    """The directory, which need not be there; `None` where there is no home."""
+    try:
+        return state_directory(os.environ, Path.home())
+    except RuntimeError:
+        return None
+
+
 def private_directory() -> Path | None:
     """The directory, made for its owner alone; `None` where it can't be."""
+    directory = known_directory()
     try:
-        directory = state_directory(os.environ, Path.home())
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except (OSError, RuntimeError):  # a home that is read-only, or none
+        if directory is not None:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:  # a home that is read-only
         return None
     return directory
 

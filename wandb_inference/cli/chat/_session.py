@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,13 +11,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..._images import image
 from ...catalogue import known, resolve_name, suggest
 from ...exceptions import APIError
+from .._paths import is_file, typed_path
 from .._printable import printable
 from ._commands import command_named, help_text, last_question, set_system, system_of, unknown_command
-from ._echo import unechoed
+from ._echo import Terminated, terminable, unechoed
+from ._model import plain
 from ._status import Answer, Totals, cost_line, notice
 from ._tools import Approval, described, load_tools, step_line
 from ._turns import Turns
-from ._typed import Command, understood
+from ._typed import Command, path_argument, understood
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,8 +38,8 @@ class Reader(Protocol):
         """The next text, shown how many pictures go with it."""
         ...
 
-    def ask(self, call: str) -> str:
-        """The answer to whether a call may be made."""
+    def ask(self, question: str) -> str:
+        """The answer to a question, typed after it was asked."""
         ...
 
 
@@ -75,7 +78,7 @@ class Session:
         self._params = params or {}
         self._pictures: list[Any] = []
         self._totals = Totals()
-        approve = Approval(reader.ask, yes=yes)
+        approve = Approval(self._allowed, yes=yes)
         self._turns = Turns(conversation, display, approve=approve, on_step=self._stepped, tell=self._answered)
         self._turns.tools = tools
         self._actions: dict[str, Callable[[str], object]] = {
@@ -94,8 +97,11 @@ class Session:
 
     def run(self) -> int:
         """Goes on until the user leaves; the exit code."""
-        with unechoed(sys.stdin):
-            return self._run()
+        try:
+            with terminable(), unechoed(sys.stdin):
+                return self._run()
+        except Terminated:
+            return 128 + signal.SIGTERM  # as a shell says it
 
     def _run(self) -> int:
         self._say(f"{self._turns.conversation.model} · /help lists the commands, Ctrl-D leaves", dim=True)
@@ -103,6 +109,8 @@ class Session:
             try:
                 if not self._step():
                     return 0
+            except Terminated:
+                raise
             except KeyboardInterrupt:
                 self._say("Ctrl-D or /exit leaves.", dim=True)
 
@@ -114,6 +122,8 @@ class Session:
             return False
         try:
             return not text.strip() or self._do(text)
+        except Terminated:
+            raise
         except KeyboardInterrupt:
             return True
         except (APIError, OSError) as error:
@@ -122,9 +132,9 @@ class Session:
 
     def _do(self, text: str) -> bool:
         """Whether the session goes on after what was typed."""
-        meant = understood(text, lambda path: Path(path).expanduser().is_file())
+        meant = understood(text, is_file)
         if not isinstance(meant, Command):
-            pictures = [*self._pictures, *(image(Path(path).expanduser()) for path in meant.pictures)]
+            pictures = [*self._pictures, *(image(typed_path(path)) for path in meant.pictures)]
             self._ask([{"type": "text", "text": meant.text}, *pictures] if pictures else meant.text)
             return True
         name = command_named(meant.name)
@@ -164,6 +174,17 @@ class Session:
         if (said := notice(answer)) is not None:
             self._say(said, dim=True)
 
+    def _allowed(self, call: str) -> str:
+        """The answer to whether a call may be made."""
+        from rich.cells import cell_len
+        from rich.text import Text
+
+        # Not as a part of the prompt, which shows no more than the window can hold.
+        self._console.print(Text(call, "bold"), soft_wrap=True)
+        if cell_len(call) > self._console.width * (self._console.height - 2):
+            self._say("It is longer than the window: scroll up to see all of it.", dim=True)
+        return self._reader.ask("Allow it? [y]es, [n]o, [a]lways: ")
+
     def _stepped(self, step: ToolStep) -> None:
         self._say(step_line(step), dim=True)
 
@@ -182,9 +203,11 @@ class Session:
     def _model(self, id: str) -> None:
         conversation = self._turns.conversation
         if id:
-            conversation.model = id
-            if known(id) is None and resolve_name(id) is None and (near := suggest(id)):
-                self._say(f"The catalogue does not know it. Near are: {', '.join(near)}", dim=True)
+            id = conversation.model = plain(id)
+            if known(id) is None and resolve_name(id) is None:
+                near = suggest(id)
+                known_are = f"Near are: {', '.join(near)}" if near else "`wandb-inference models` shows those it knows."
+                self._say(f"The catalogue does not know it. {known_are}", dim=True)
         self._say(conversation.model)
 
     def _system(self, text: str) -> None:
@@ -200,12 +223,12 @@ class Session:
         if path == "-":
             self._pictures = []
             return
-        path = path.strip("'\"")
-        self._pictures.append(image(path if "://" in path else Path(path).expanduser()))
+        path = path_argument(path)
+        self._pictures.append(image(path if "://" in path else typed_path(path)))
 
     def _tools(self, path: str) -> None:
         if path:
-            self._turns.tools = load_tools(path)
+            self._turns.tools = load_tools(path_argument(path))
         self._say(described(self._turns.tools) or "There are none. /tools FILE.py loads the functions of a file.")
 
     def _retry(self, _: str) -> None:
@@ -237,7 +260,11 @@ class Session:
 
     def _clear(self, _: str) -> None:
         messages = self._turns.conversation.messages
-        del messages[0 if system_of(messages) is None else 1 :]
+        first = 0 if system_of(messages) is None else 1
+        if messages[first:]:
+            # What --continue would find is forgotten too, unless it is an earlier session's.
+            del messages[first:]
+            self._keep()
         self._pictures = []
         self._say("Forgotten.", dim=True)
 
@@ -245,14 +272,15 @@ class Session:
         if not path:
             self._say("Give a path: /save notes.json", error=True)
             return
-        self._turns.conversation.save(Path(path).expanduser())
-        self._say(f"Saved to {path}.", dim=True)
+        file = typed_path(path_argument(path))
+        self._turns.conversation.save(file)
+        self._say(f"Saved to {file}.", dim=True)
 
     def _load(self, path: str) -> None:
         if not path:
             self._say("Give a path: /load notes.json", error=True)
             return
-        loaded = self._client.chat.load_conversation(Path(path).expanduser(), **self._params)
+        loaded = self._client.chat.load_conversation(typed_path(path_argument(path)), **self._params)
         self._turns.conversation = loaded
         self._say(f"{_count(loaded.messages)} with {loaded.model}.", dim=True)
 

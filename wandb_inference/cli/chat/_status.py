@@ -15,6 +15,10 @@ def _dollars(cost: Decimal) -> str:
     return dollars(cost, ROUND_HALF_UP)
 
 
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 0.01 else "< 0.01 s"
+
+
 class Answer(NamedTuple):
     """How an answer went."""
 
@@ -40,9 +44,9 @@ def cost_line(answer: Answer) -> str:
         if meta.tokens_per_second is not None:
             parts.append(f"{meta.tokens_per_second:.0f} tokens/s")
         if meta.to_first_token is not None:
-            parts.append(f"first after {meta.to_first_token:.2f} s")
+            parts.append(f"first after {_seconds(meta.to_first_token)}")
         elif meta.total is not None:
-            parts.append(f"{meta.total:.2f} s")
+            parts.append(_seconds(meta.total))
     if answer.cost is not None:
         parts.append(_dollars(answer.cost))
     return " · ".join(parts)

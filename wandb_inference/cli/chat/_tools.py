@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, cast
 from ..._core.tools import Tool
 from ...exceptions import InvalidRequestError
 from .._console import one_line
-from .._printable import printable
+from .._paths import typed_path
+from .._printable import visible
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -31,7 +32,7 @@ def load_tools(path: str) -> list[AnyTool]:
     Raises:
         InvalidRequestError: It can't be run, has no functions, or has one that can't be a tool.
     """
-    file = Path(path).expanduser()
+    file = typed_path(path)
     module = _run(file, path)
     tools = [_tool(value, path) for name, value in vars(module).items() if _is_one(name, value, module.__name__)]
     if not tools:
@@ -91,7 +92,7 @@ def described(tools: list[AnyTool]) -> str:
 def call_line(request: ToolRequest) -> str:
     """A call that is asked about, whole: who allows it has to see all of it."""
     arguments = ", ".join(f"{name}={_json(value)}" for name, value in request.arguments.items())
-    return printable(f"{request.name}({arguments})")
+    return visible(f"{request.name}({arguments})")
 
 
 def step_line(step: ToolStep) -> str:

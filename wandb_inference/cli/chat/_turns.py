@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from ..._core.tool_loop import ToolLoop
-from ..._transport.tool_running import run_round
+from ..._history import settings_of
+from ..._transport.tool_running import THREADS, run_round
 from ...exceptions import ToolRoundsExceededError
 from ._status import Answer
 
 if TYPE_CHECKING:
     from ..._conversation import Conversation
-    from ..._core.settings import Settings
     from ...types import ChatCompletion, ToolRequest, ToolStep
     from ._display import Display
     from ._tools import AnyTool
 
-STOPPED = "the user stopped it"
-
 MAX_ROUNDS = 20
 """Answers that one question may lead to, tools between them; who is asked before each call stops earlier."""
+
+
+def still_running() -> bool:
+    """Whether there are tools that Ctrl-C has left to themselves: a thread can't be stopped."""
+    return any(thread.name.startswith(THREADS) for thread in threading.enumerate())
 
 
 class Turns:
@@ -67,7 +71,7 @@ class Turns:
             return
         conversation = self.conversation
         loop = ToolLoop(
-            cast("Settings", vars(conversation)["_settings"]),
+            settings_of(conversation),
             model=conversation.model,
             messages=conversation.messages,
             tools=self.tools,
@@ -98,7 +102,7 @@ class Turns:
     def _calls(self, loop: ToolLoop) -> bool:
         """Makes the calls of the last answer, and puts them into the conversation; whether there were any.
 
-        Calls that were not made when Ctrl-C came are told as such: a history with an open call is refused.
+        Calls that were not over when Ctrl-C came are told as such: a history with an open call is refused.
         """
         conversation = self.conversation
         before = len(loop.messages)
@@ -109,11 +113,11 @@ class Turns:
         try:
             run_round(round, loop)
         finally:
-            for planned in round.planned:
-                if not round.is_over(planned):
-                    round.judged(planned, STOPPED)
+            stopped = [round.interrupted(planned) for planned in round.planned if not round.is_over(planned)]
             loop.finish(round)
             conversation.messages[-1:] = loop.messages[before:]
+            for step in stopped:
+                self._on_step(step)
         return True
 
     def _one(self, content: Any, params: dict[str, Any]) -> None:

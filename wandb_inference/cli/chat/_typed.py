@@ -7,9 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from ._commands import command_named
+
 QUOTES = '"""'
 
-_COMMAND = re.compile(r"/([a-z]+)(?:\s+(.*))?", re.DOTALL)
+_COMMAND = re.compile(r"/([A-Za-z]+)(?:\s+(.*))?", re.DOTALL)
+_EMPTY_LINES = re.compile(r"\A(?:[^\S\n]*\n)+")
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".webp")
 
 # A path as terminals paste one that was dragged there: in quotes, with backslashes before spaces, or as a URL.
@@ -38,15 +41,20 @@ class Message(NamedTuple):
 
 def is_unfinished(text: str) -> bool:
     r"""Whether Enter only begins a new line: the last one ends in a backslash, or three quotes are open."""
-    return text.count(QUOTES) % 2 == 1 or (text.endswith("\\") and not text.endswith("\\\\"))
+    return text.count(QUOTES) % 2 == 1 or is_continued(text)
+
+
+def is_continued(text: str) -> bool:
+    """Whether a text ends in a backslash that only asks for another line; between three quotes none does."""
+    return text.count(QUOTES) % 2 == 0 and text.endswith("\\") and not text.endswith("\\\\")
 
 
 def finished(text: str) -> str:
-    """What a text means, without the marks that kept it open."""
-    text = text.strip()
-    if text.startswith(QUOTES) and text.endswith(QUOTES) and len(text) >= 2 * len(QUOTES):
-        return text[len(QUOTES) : -len(QUOTES)].strip("\n")
-    return text.replace("\\\n", "\n")
+    """What a text means: without quotes that kept it open, and empty lines around it."""
+    bare = text.strip()
+    if bare.startswith(QUOTES) and bare.endswith(QUOTES) and len(bare) >= 2 * len(QUOTES):
+        return bare[len(QUOTES) : -len(QUOTES)].strip("\n")
+    return _EMPTY_LINES.sub("", text).rstrip()
 
 
 def understood(text: str, is_file: Callable[[str], bool]) -> Command | Message:
@@ -58,9 +66,9 @@ def understood(text: str, is_file: Callable[[str], bool]) -> Command | Message:
     """
     quoted = text.lstrip().startswith(QUOTES)
     text = finished(text)
-    command = _COMMAND.fullmatch(text)
-    if command is not None and not quoted and not is_file(text):
-        return Command(command[1], (command[2] or "").strip())
+    command = _COMMAND.fullmatch(text.strip())
+    if command is not None and not quoted and not is_file(text.strip()) and _is_name(command[1]):
+        return Command(command[1].lower(), (command[2] or "").strip())
     if text.startswith("//"):
         text = text[1:]
     pictures: list[str] = []
@@ -74,6 +82,17 @@ def understood(text: str, is_file: Callable[[str], bool]) -> Command | Message:
 
     said = _PATH.sub(named, text)
     return Message(said, tuple(pictures))
+
+
+def _is_name(word: str) -> bool:
+    """Whether a word after a slash means a command: in small letters any does, else one that there is; not `/Users`."""
+    return word.islower() or command_named(word.lower()) is not None
+
+
+def path_argument(text: str) -> str:
+    """The path in a command's argument: one in quotes, as terminals paste one, or all of the text."""
+    match = _PATH.fullmatch(text)
+    return text if match is None else _path_of(match)
 
 
 def _path_of(match: re.Match[str]) -> str:
