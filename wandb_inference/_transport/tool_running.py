@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Coroutine
 from functools import partial
 from math import inf
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from .._core import following
 from .._core.tool_calls import Outcome, Planned, Round, content_of
@@ -22,6 +22,9 @@ MAX_THREADS = 32
 
 THREADS = "wandb_inference-tool"
 """How the names of the threads begin in which they are made."""
+
+_LOOKS: Final = 0.2
+"""Seconds after which a wait begins anew: Ctrl-C that comes in the instant in which one begins is seen when it ends."""
 
 
 def run_round(round: Round, loop: ToolLoop) -> None:
@@ -48,7 +51,7 @@ def run_round(round: Round, loop: ToolLoop) -> None:
 
 
 def _run_together(round: Round, allowed: list[Planned], loop: ToolLoop) -> None:
-    from concurrent.futures import ThreadPoolExecutor, as_completed
+    from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
     from contextvars import copy_context
 
     pool = ThreadPoolExecutor(min(len(allowed), MAX_THREADS), THREADS)
@@ -57,8 +60,11 @@ def _run_together(round: Round, allowed: list[Planned], loop: ToolLoop) -> None:
         for planned in allowed:
             round.begin(planned)
             futures[pool.submit(copy_context().run, _invoke, planned)] = planned
-        for future in as_completed(futures):
-            _tell(loop, round.ran(futures[future], future.result()))
+        running = set(futures)
+        while running:
+            over, running = wait(running, _LOOKS, FIRST_COMPLETED)
+            for future in over:
+                _tell(loop, round.ran(futures[future], future.result()))
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 

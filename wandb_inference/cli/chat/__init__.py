@@ -214,6 +214,6 @@ def _talk(client: Client, conversation: Conversation, options: Options, director
     )
     code = session.run()
     if still_running():
-        complain("a tool that you interrupted still runs, and is waited for; Ctrl-C ends it")
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python, which waits for it, would show a traceback
+        complain("a tool that you interrupted still runs, and is waited for; Ctrl-C ends it")
     return code

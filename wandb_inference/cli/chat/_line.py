@@ -11,7 +11,7 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import is_searching
-from prompt_toolkit.formatted_text import FormattedText
+from prompt_toolkit.formatted_text import AnyFormattedText, FormattedText
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.input.typeahead import clear_typeahead
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
@@ -20,6 +20,7 @@ from prompt_toolkit.output.plain_text import PlainTextOutput
 from prompt_toolkit.shortcuts import CompleteStyle
 from prompt_toolkit.utils import is_dumb_terminal
 
+from ._echo import Terminated
 from ._typed import completions, is_continued, is_unfinished
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Line:
             EOFError: Ctrl-D with nothing typed.
         """
         with_them = f"[{pictures} picture{'s' if pictures > 1 else ''}] " if pictures else ""
-        return self._session.prompt(FormattedText([("bold", f"{with_them}> ")]))
+        return _typed(self._session, FormattedText([("bold", f"{with_them}> ")]))
 
     def ask(self, question: str) -> str:
         """The answer to a question. What was typed before it was asked is no answer, and is thrown away.
@@ -91,9 +92,22 @@ class Line:
             pass
         self._keys.flush_keys()
         try:
-            return self._question.prompt(question)
+            return _typed(self._question, question)
         except EOFError:
             raise KeyboardInterrupt from None
+
+
+def _typed(session: PromptSession[str], message: AnyFormattedText) -> str:
+    try:
+        return session.prompt(message)
+    except Terminated:
+        # It came at any time, and a prompt that is only about to be drawn does not know that it must be taken back.
+        output = session.output
+        output.disable_bracketed_paste()
+        output.enable_autowrap()
+        output.show_cursor()
+        output.flush()
+        raise
 
 
 class _Completer(Completer):
