@@ -120,6 +120,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         datetime.date.fromisoformat(given.date)
         feed = read_feed(load(given.feed))
+    except RecursionError:
+        print(f"{given.feed}: nested too deeply to be a feed", file=sys.stderr)
+        return 2
     except (OSError, ValueError) as error:
         print(f"{given.feed}: {error}", file=sys.stderr)
         return 2

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from raw_server import RawServer
+from spans import Traced, traced
 
 from wandb_inference import AsyncClient, Client
 from wandb_inference.testing import Emulator
@@ -125,3 +126,17 @@ async def ask(client: Any, **params: Any) -> Any:
 async def texts(stream: Any) -> list[str]:
     """The text of each chunk."""
     return [chunk.text async for chunk in each(stream)]
+
+
+@pytest.fixture
+def kept() -> Iterator[Traced]:
+    """What is traced, without content."""
+    with traced() as kept:
+        yield kept
+
+
+@pytest.fixture
+def full() -> Iterator[Traced]:
+    """What is traced, with content."""
+    with traced(capture_content=True) as kept:
+        yield kept

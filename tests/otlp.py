@@ -35,6 +35,9 @@ class Receiver:
 
     def __init__(self, status: int = 200) -> None:
         self.status = status
+        self.answer = b""
+        self.hold = threading.Event()
+        self.hold.set()
         self.posts: list[Post] = []
         receiver = self
 
@@ -45,9 +48,12 @@ class Receiver:
                     body = gzip.decompress(body)
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 receiver.posts.append(Post(self.path, headers, body))
+                receiver.hold.wait(10)
                 self.send_response(receiver.status)
-                self.send_header("content-length", "0")
+                self.send_header("content-length", str(len(receiver.answer)))
+                self.send_header("location", "/elsewhere")
                 self.end_headers()
+                self.wfile.write(receiver.answer)
 
             def log_message(self, *args: object) -> None:
                 """Says nothing."""

@@ -121,7 +121,7 @@ def test_the_sdk_needs_what_it_declares(path: Path) -> None:
         "transports": {"aiohttp", "yarl"},
         "_transport": {"truststore"},
         "_images": {"PIL"},
-        "cli": {"click", "prompt_toolkit", "rich"},
+        "cli": {"click", "markdown_it", "prompt_toolkit", "rich"},
         "tracing": {"opentelemetry", "requests"},
         # pydantic_core is what pydantic itself reads and writes JSON with, at a tenth of the cost of json.
         "gateway": {"httptools", "pydantic_core", "uvicorn", "uvloop", "yaml"},

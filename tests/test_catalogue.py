@@ -143,6 +143,21 @@ def test_in_place_of_what_was_never_served():
     assert all(MODELS[id].lifecycle == "general-availability" for id in near)
 
 
+@pytest.mark.parametrize(
+    ("model", "best"),
+    [("llama", LLAMA), ("Qwen", "Qwen/Qwen3.6-35B-A3B"), ("gpt", "openai/gpt-oss-120b"), ("google/x", "google/")],
+)
+def test_families(model, best):
+    """The name of a family leads to its models, and that of a maker to theirs."""
+    assert suggest(model)[0].startswith(best)
+
+
+@pytest.mark.parametrize("model", [model for model in MODELS.values() if model.lifecycle == "retired"], ids=str)
+def test_every_retired_model_leads_on(model):
+    """To a successor, or to what is near."""
+    assert model.successor or suggest(model.id)
+
+
 def test_no_suggestion():
     """Where nothing is near, nothing is suggested."""
     assert suggest("zzzzzzzz/zzzzzzzz") == ()

@@ -116,7 +116,10 @@ def test_a_port_that_is_taken(capsys):
         (["--host", "192.0.2.1"], "can't listen on 192.0.2.1:8000"),
         (["--port", "99999"], "0 to 65535"),
         (["--latency", "-1"], "latency is a duration"),
+        (["--latency", "nan"], "not nan"),
         (["--tokens-per-second", "0"], "above 0"),
+        (["--tokens-per-second", "nan"], "above 0 or None, not nan"),
+        (["--concurrency-limit", "-1"], "number of requests or None, not -1"),
     ],
 )
 def test_options_that_cannot_be(capsys, options, words):

@@ -384,6 +384,7 @@ def test_ctrl_c(capsys, monkeypatch, served, after, output):
         (["-m", GPT, "-c", "many"], "'many' is no list of numbers from 1 to 10,000, such as 1,4,16"),
         (["-m", GPT, "-n", "0"], "0 is not in the range x>=1"),
         (["-m", GPT, "--duration", "0"], "is not in the range x>0"),
+        (["-m", GPT, "--duration", "nan"], "nan is no finite number"),
         (["-m", GPT, "--max-tokens", "0"], "an answer has at least one token"),
         (["-m", GPT, "--max-cost", "free"], "no amount of dollars"),
         (["-m", GPT, "--max-cost", "0"], "one call can cost $"),

@@ -77,7 +77,7 @@ def test_a_terminal(chat, emulator):
 
     code, out, err = chat("Name a prime.", terminal=("stdin", "stdout", "stderr"))
 
-    assert (code, "101" in out, "\x1b[2J" in out, "**" in out, "Thinking:" in out) == (0, True, False, False, True)
+    assert (code, "\x1b[1m101\x1b[0m" in out, "\x1b[2J" in out, "Thinking:" in out) == (0, True, False, True)
     assert "tokens" in err
     emulator.reply("**101**", reasoning="Hm.")
     code, out, err = chat("--raw", "--no-reasoning", "Name a prime.", terminal=("stdout",))
@@ -253,6 +253,34 @@ def test_tools(chat, emulator, tmp_path, key, said):
     assert (code, out) == (0, "Cold.\n")
     assert 'weather(city="Oslo")\nAllow it? [y]es, [n]o, [a]lways: ' in err
     assert said in emulator.requests[1].body["messages"][-1]["content"]
+
+
+def test_what_tools_print(chat, emulator, tmp_path):
+    """It goes beside the answer, which is alone on the standard output."""
+    (tmp_path / "tools.py").write_text('print("loaded")\ndef weather(city: str):\n    print("asked")\n    return "3"')
+    emulator.reply(tool_calls=[("weather", {"city": "Oslo"})])
+    emulator.reply("Cold.")
+    code, out, err = chat("--tools", "tools.py", "--yes", "Hi", stdin=b"", terminal=("stdin",))
+    assert (code, out) == (0, "Cold.\n")
+    assert "loaded" in err
+    assert "asked" in err
+
+
+def test_a_refusal_in_place_of_json(chat, emulator):
+    """A model that refuses is quoted."""
+    emulator.reply(refusal="I won't count.")
+    code, out, err = chat("--schema", "n int", "Hi", terminal=("stdin",))
+    assert (code, out) == (1, "")
+    assert err == "wandb-inference: The answer does not fit the schema: the model refused: I won't count.\n"
+
+
+def test_a_schema_that_says_more(chat, emulator):
+    """What of a schema is not checked is said."""
+    emulator.reply('{"n": 1}')
+    schema = '{"type": "object", "properties": {"n": {"type": "integer"}}, "requred": ["n"]}'
+    code, out, err = chat("--schema", schema, "Hi", terminal=("stdin",))
+    assert (code, out) == (0, '{"n": 1}\n')
+    assert err == "--schema: whether the answer keeps to requred is not checked here.\n"
 
 
 def test_nobody_to_ask(chat, emulator, tmp_path):

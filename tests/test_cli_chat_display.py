@@ -229,3 +229,24 @@ def test_a_pipe():
     display.end()
     display.end()
     assert file.getvalue() == "**a**\x1b\nb\n"
+
+
+def test_markdown_as_models_write_it():
+    """HTML and TeX are text like other, and lines stay lines; marks of Markdown are none."""
+    window = Window()
+    display = TerminalDisplay(window.console)
+    display.said("Write List<int>, <name> and <b>x</b>:\nroses\n*violets*\n\n<div>\nstill here\n</div>\n\n")
+    display.said("So \\[ a_1 * b_1 * c \\] and \\(x\\),\n$$a*b*c$$, a lone \\[, \\* and [a\\(b\\)](c).")
+    display.end()
+    assert window.text().splitlines() == [
+        "Write List<int>, <name> and <b>x</b>:",
+        "roses",
+        "violets",
+        "",
+        "<div>",
+        "still here",
+        "</div>",
+        "",
+        "So \\[ a_1 * b_1 * c \\] and \\(x\\),",
+        "$$a*b*c$$, a lone \\[, * and a\\(b\\) (c).",
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wandb_inference.cli.chat._conforming import SchemaError, check_schema, problems
+from wandb_inference.cli.chat._conforming import SchemaError, check_schema, problems, unchecked
 from wandb_inference.cli.chat._schema import concise, fitting, read_schema, response_format
 
 
@@ -57,12 +57,34 @@ def test_where_a_schema_comes_from():
         ('{"properties": {"a": {"pattern": "("}}}', "no regular expression"),
         ('{"properties": {"a": {"items": {"type": "x"}}}}', r"a.items.type is 'x'"),
         ('{"anyOf": [{"type": "x"}]}', r"schema.anyOf\[0\].type is 'x'"),
+        ('{"$ref": "#/definitions/a", "definitions": {"a": {"type": "x"}}}', r"#/definitions/a.type is 'x'"),
+        ('{"$ref": "#/nonsense/a", "nonsense": {"a": {"type": "x"}}}', r"#/nonsense/a.type is 'x'"),
     ],
 )
 def test_schemas_that_are_none(given, words):
     """What is wrong is said with its place."""
     with pytest.raises(SchemaError, match=words):
         read_schema(given, lambda path: None)
+
+
+def test_what_is_not_checked():
+    """Keywords that are not looked at are told, wherever they stand; names of fields, and notes, are none."""
+    schema = {
+        "type": "object",
+        "title": "An answer",
+        "x-note": 1,
+        "requred": ["if"],
+        "properties": {"if": {"anyOf": [{"minProperties": 1}, True]}, "age": {"type": "integer", "format": "int32"}},
+    }
+    assert unchecked(schema) == ["minProperties", "requred"]
+    assert unchecked({"type": "object", "additionalProperties": False}) == []
+
+
+def test_a_schema_that_refers_to_itself():
+    """Its parts are looked at once."""
+    schema = {"$ref": "#/$defs/node", "$defs": {"node": {"properties": {"next": {"$ref": "#/$defs/node"}}}}}
+    check_schema(schema)
+    assert problems({"next": {"next": {}}}, schema) == []
 
 
 def test_no_object():

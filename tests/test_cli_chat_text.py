@@ -35,7 +35,7 @@ from wandb_inference.cli.chat._typed import (
     path_argument,
     understood,
 )
-from wandb_inference.exceptions import APIConnectionError, InvalidRequestError
+from wandb_inference.exceptions import APIConnectionError, InvalidRequestError, NotFoundError
 from wandb_inference.types import CompletionUsage, Meta
 
 PNG = bytes.fromhex(
@@ -306,13 +306,19 @@ def test_no_model_to_choose(models, words):
 
 
 def test_a_server_that_does_not_list():
-    """Its error is said with what to do."""
+    """A server without a list is one whose model must be named; what can't be reached, or refuses, says so itself."""
 
-    def fail():
-        raise APIConnectionError("refused")
+    def raising(error):
+        def fail():
+            raise error
 
-    with pytest.raises(InvalidRequestError, match=r"does not list its own: refused. Name one by --model"):
-        choose(None, None, fail)
+        return fail
+
+    missing = NotFoundError("nothing here", status_code=404)
+    with pytest.raises(InvalidRequestError, match=r"does not list its own: 404: nothing here. Name one by --model"):
+        choose(None, None, raising(missing))
+    with pytest.raises(APIConnectionError, match="refused"):
+        choose(None, None, raising(APIConnectionError("refused")))
 
 
 def options(**changes: object) -> Options:

@@ -13,7 +13,7 @@ import click
 import pytest
 
 import wandb_inference
-from wandb_inference.cli import _app, _console, _options, main
+from wandb_inference.cli import _app, _console, _options, _terms, main
 from wandb_inference.exceptions import AuthenticationError, ConfigurationError, InvalidRequestError
 
 ROOT = Path(wandb_inference.__file__).parents[1]
@@ -84,6 +84,8 @@ def test_what_is_no_command_line(capsys, argv, words):
         (KeyboardInterrupt(), 130, ""),
         (BrokenPipeError(), 0, ""),
         (click.exceptions.Exit(3), 3, ""),
+        (OSError(28, "No space left"), 1, "wandb-inference: the output can't be written: No space left\n"),
+        (PermissionError(13, "Permission denied", "a/b"), 1, "wandb-inference: a/b: Permission denied\n"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else None,
 )
@@ -136,6 +138,55 @@ def test_no_output_at_all():
     """A standard output that is closed is no reason to fail."""
     line = f"{' '.join(COMMAND)} --version >&-"
     assert subprocess.run(line, shell=True, cwd=ROOT, stderr=subprocess.PIPE, check=True).stderr == b""
+
+
+@pytest.mark.parametrize("arguments", ["models --offline", "--help", "nosuch"])
+def test_an_output_that_is_full(arguments):
+    """A disk that is full is said in a line, once; and where that can't be written either, the exit code tells."""
+    if not os.path.exists("/dev/full"):
+        return  # Linux alone has such a file
+    line = f"{' '.join(COMMAND)} {arguments}"
+    code = 2 if arguments == "nosuch" else 1
+    both = subprocess.run(f"{line} >/dev/full 2>/dev/full", shell=True, cwd=ROOT, capture_output=True)
+    assert (both.returncode, both.stderr) == (code, b"")
+    if code == 1:
+        one = subprocess.run(f"{line} >/dev/full", shell=True, cwd=ROOT, capture_output=True, text=True)
+        assert (one.returncode, one.stderr.count("\n")) == (1, 1)
+        assert one.stderr.endswith("the output can't be written: No space left on device\n")
+
+
+def test_no_standard_error(monkeypatch, raising):
+    """Errors are not put into the output where the standard error is closed."""
+    monkeypatch.setattr(sys, "stderr", None)
+    raising(ConfigurationError("no key"))
+    assert main(["models"]) == 2
+    line = f"{' '.join(COMMAND)} nosuch 2>&-"
+    done = subprocess.run(line, shell=True, cwd=ROOT, stdout=subprocess.PIPE)
+    assert (done.returncode, done.stdout) == (2, b"")
+
+
+def test_a_table_for_head():
+    """`head` has its line, and the command did all that was asked of it."""
+    line = f"{' '.join(COMMAND)} models --offline --all | head -1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, text=True)
+    assert (done.stdout.splitlines()[1:], done.stderr) == (["0"], "")
+
+
+@pytest.mark.parametrize("of_python", [term for term, _ in _terms._TERMS])
+def test_advice_that_is_put_in_other_terms(of_python):
+    """Each such advice is one that the library gives: where its words change, the command line's must."""
+    package = Path(wandb_inference.__file__).parent
+    assert any(of_python in file.read_text("utf-8") for file in package.rglob("*.py") if file.parent.name != "cli")
+
+
+def test_advice_in_terms_of_commands(capsys, raising):
+    """Who types is told of variables, options and commands, and not of arguments."""
+    raising(
+        ConfigurationError("There is no API key", hint="Pass api_key=..., set WANDB_API_KEY, or run `wandb login`.")
+    )
+    assert main(["models"]) == 2
+    said = "wandb-inference: There is no API key. Set WANDB_API_KEY, or run `wandb login`.\n"
+    assert capsys.readouterr().err == said
 
 
 def test_a_terminal_without_unicode(monkeypatch):

@@ -62,7 +62,8 @@ def test_models_dev():
         "label": "New 2",
         "thinks": False,
     }
-    assert found["openai/gpt-oss-20b"]["prices"] == ("0.03", "0.13", None)
+    assert found["openai/gpt-oss-20b"]["prices"] == ("0.03", "0.13", "0.03")
+    assert merged(None, found["openai/gpt-oss-20b"], "openai/gpt-oss-20b").prices == ("0.03", "0.13", None)
     assert read_feed({"wandb": MODELS_DEV["provider"]}) == found
     assert read_feed(MODELS_DEV["provider"]) == found
 
@@ -81,7 +82,7 @@ def test_emulator():
             "label": id.partition("/")[2],
         }.items()
         assert found[id].get("context") == model.context
-        assert found[id].get("prices") == model.prices
+        assert merged(None, found[id], id).prices == model.prices
 
 
 @pytest.mark.parametrize(
@@ -92,6 +93,8 @@ def test_emulator():
         ("a/b", "a/b"),
         ("b", "x/y"),
         ("/b", "x/y"),
+        ("a/b\n", "x/y"),
+        ("a b/c", "x/y"),
         (7, "x/y"),
         (None, "x/y"),
     ],
@@ -137,6 +140,9 @@ def test_prices(fields, prices):
         {"featureToolCalling": "yes"},
         {"modalitiesInput": "text"},
         {"label": "  "},
+        {"label": "a\x00b"},
+        {"priceCentsPerBillionTokensInput": "1e999999", "priceCentsPerBillionTokensOutput": 1},
+        {"retirementDate": "2026-99-99"},
         {"deprecationDate": "soon"},
         {"retirementDate": 20261005},
         {"featureReasoning": None},
@@ -145,6 +151,21 @@ def test_prices(fields, prices):
 def test_left_out(fields):
     """What has another form than is known is left out."""
     assert entry(**fields) == {}
+
+
+def test_a_discount_that_a_feed_leaves_out():
+    """The table's holds while the price of input is the same; a feed that repeats that price says there is none."""
+    table = ModelInfo("a/b", prices=("0.22", "1.00", "0.05"))
+    console = {"priceCentsPerBillionTokensInput": 22_000, "priceCentsPerBillionTokensOutput": 90_000}
+    cached = "priceCentsPerBillionTokensCached"
+    assert merged(table, entry(**console), "a/b").prices == ("0.22", "0.90", "0.05")
+    assert merged(table, entry(**console, **{cached: 0}), "a/b").prices == ("0.22", "0.90", "0.05")
+    assert merged(table, entry(**console, **{cached: 22_000}), "a/b").prices == ("0.22", "0.90", None)
+    assert merged(table, entry(**{**console, "priceCentsPerBillionTokensInput": 20_000}), "a/b").prices == (
+        "0.20",
+        "0.90",
+        None,
+    )
 
 
 def test_days():

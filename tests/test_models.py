@@ -84,7 +84,7 @@ async def test_another_host(emulator: Emulator, client: Any) -> None:
 @pytest.mark.parametrize("name", ["max_model_len", "context_length", "context_window"])
 async def test_windows_of_other_servers(emulator: Emulator, client: Any, name: str) -> None:
     """What the server says of the window comes before what the table says."""
-    data = [{"id": MODEL, name: 4096}, {"id": MODEL, name: "4k"}, {"id": MODEL, name: 0}]
+    data = [{"id": MODEL, name: 4096}, {"id": "openai/gpt-oss-20b", name: "4k"}, {"id": "openai/gpt-oss-120b", name: 0}]
     emulator.reply(json={"data": data}, when=lambda request: request.path == "/v1/models")
 
     assert [model.context for model in await done(client.models.list())] == [4096, 131_072, 131_072]
@@ -240,6 +240,29 @@ async def test_a_feed_that_never_answers(client: Any) -> None:
 
     assert len(models) == len(LIVING)
     assert time.monotonic() - began < 3
+
+
+async def test_a_feed_without_end(client: Any) -> None:
+    """It is read up to a bound, and the list comes without it."""
+
+    def endless(peer: Any) -> None:
+        peer.request()
+        peer.send(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n")
+        for _ in range(40):
+            peer.send(b" " * 1024 * 1024)
+        peer.wait_for_end()
+
+    with RawServer(endless) as server, pytest.warns(UserWarning, match="without the feed: the answer is no feed"):
+        assert (await done(client.models.list(feed=server.base_url))).sources == ("live", "table")
+
+
+async def test_the_same_model_twice(emulator: Emulator, service: Any) -> None:
+    """A model is in the list once, though the server name it twice, or in another case than the table."""
+    lists(emulator, MODEL, MODEL, "OPENAI/GPT-OSS-20B")
+    found = [model.id for model in await done(service().models.list())]
+    assert found.count(MODEL) == 1
+    assert "OPENAI/GPT-OSS-20B" in found
+    assert "openai/gpt-oss-20b" not in found
 
 
 async def test_a_list_that_fails(emulator: Emulator, client: Any) -> None:

@@ -7,7 +7,6 @@ import gc
 import json
 import logging
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import anyio
@@ -37,20 +36,6 @@ from wandb_inference.testing import Emulator, Fault
 
 ASKED: dict[str, Any] = {"model": MODEL, "messages": [{"role": "user", "content": "Hi"}]}
 STREAMED = ({"stream": True}, {"final_only": True})
-
-
-@pytest.fixture
-def kept() -> Iterator[Traced]:
-    """What is traced, without content."""
-    with traced() as kept:
-        yield kept
-
-
-@pytest.fixture
-def full() -> Iterator[Traced]:
-    """What is traced, with content."""
-    with traced(capture_content=True) as kept:
-        yield kept
 
 
 async def read(stream: Any) -> None:

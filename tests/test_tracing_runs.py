@@ -6,7 +6,6 @@ import contextlib
 import gc
 import json
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import anyio
@@ -17,10 +16,11 @@ from opentelemetry import context, trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import SpanKind, StatusCode
-from spans import Traced, attributes, traced
+from spans import Traced, attributes
 
 from wandb_inference import Client, InternalServerError, ToolRoundsExceededError, tracing
 from wandb_inference.testing import Emulator, Fault
+from wandb_inference.tracing._tracing import Tracing
 
 
 def get_weather(city: str) -> dict[str, Any]:
@@ -38,20 +38,6 @@ async def get_time(city: str) -> str:
 def fail(city: str) -> str:
     """Fails."""
     raise LookupError(f"no weather in {city}")
-
-
-@pytest.fixture
-def kept() -> Iterator[Traced]:
-    """What is traced, without content."""
-    with traced() as kept:
-        yield kept
-
-
-@pytest.fixture
-def full() -> Iterator[Traced]:
-    """What is traced, with content."""
-    with traced(capture_content=True) as kept:
-        yield kept
 
 
 async def run(client: Any, *tools: Any, **options: Any) -> Any:
@@ -326,6 +312,22 @@ async def test_an_interrupt(make: Any, emulator: Emulator, kept: Traced, way: st
     assert attributes(kept.named("execute_tool")[0])["error.type"] == "KeyboardInterrupt"
     assert attributes(kept.named("invoke_agent")[0])["error.type"] == "KeyboardInterrupt"
     client.close()
+
+
+def test_a_trace_that_fails(emulator: Emulator, kept: Traced, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a function raised is what is raised, though nothing could be said of it in its span."""
+
+    def stop(city: str) -> str:
+        """Stops."""
+        raise KeyboardInterrupt
+
+    def broken(*args: object) -> None:
+        raise LookupError
+
+    script(emulator, "stop")
+    monkeypatch.setattr(Tracing, "fail", broken)
+    with emulator.client() as client, pytest.raises(KeyboardInterrupt):
+        client.chat.completions.run_tools(model=MODEL, messages=MESSAGES, tools=[stop])
 
 
 async def test_suppression(client: Any, emulator: Emulator, kept: Traced) -> None:

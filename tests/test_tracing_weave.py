@@ -6,8 +6,10 @@ import base64
 import logging
 import multiprocessing
 import os
+import re
 import socket
 import sys
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,14 +17,17 @@ from typing import Any
 
 import pytest
 from conftest import KEY, MODEL, PROJECT, ask, done
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from opentelemetry.trace import SpanContext
 from otlp import Receiver
 from spans import traced
 
 from wandb_inference import Client, tracing
 from wandb_inference._core import following
 from wandb_inference.testing import Emulator
-from wandb_inference.tracing import WeaveTraces, to_weave
+from wandb_inference.tracing import WeaveTraces, _export, to_weave
 from wandb_inference.tracing._export import Delivery, Session
 
 
@@ -125,6 +130,7 @@ def test_no_key_is_shown(weave: WeaveTraces) -> None:
         (403, "answered 403. The key came from argument"),
         (404, "answered 404. Check endpoint= and WF_TRACE_SERVER_URL: the base goes before /v1/traces."),
         (400, "answered 400. Later traces are tried again."),
+        (307, "answered 307. Give endpoint= the address it leads to: no redirect is followed."),
     ],
 )
 def test_traces_that_are_refused(receiver: Receiver, status: int, said: str, caplog: Any) -> None:
@@ -154,6 +160,69 @@ def test_a_server_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
         emulator.client().chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "Hi"}])
         with pytest.warns(UserWarning, match=r"was not reached \(ConnectionError\)\. Check the address"):
             assert not weave.flush()
+
+
+@pytest.mark.parametrize("why", ["", "too old\nby far"])
+def test_spans_that_are_not_taken(receiver: Receiver, weave: WeaveTraces, why: str) -> None:
+    """What a server says it did not take, of a request that it took, is lost as well."""
+    answer = ExportTraceServiceResponse()
+    answer.partial_success.rejected_spans = 1
+    answer.partial_success.error_message = why
+    receiver.answer = answer.SerializeToString()
+    said = f"{weave.endpoint} did not take 1. It says: {' '.join(why.split()) or 'nothing more'}."
+    with Emulator() as emulator:
+        emulator.client().chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "Hi"}])
+    with pytest.warns(UserWarning, match=re.escape(said)):
+        assert not weave.flush()
+    assert weave.lost == 1
+
+
+def test_an_answer_that_is_none(receiver: Receiver, weave: WeaveTraces) -> None:
+    """A server that answers in another form, with success, has taken all."""
+    receiver.answer = b"{}"
+    with Emulator() as emulator:
+        emulator.client().chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "Hi"}])
+    assert weave.flush()
+
+
+def test_more_spans_than_can_wait(monkeypatch: pytest.MonkeyPatch, receiver: Receiver) -> None:
+    """Spans that had no room in the queue are lost, and told as such."""
+    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "3")
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "60000")
+    receiver.hold.clear()
+    with to_weave(project=PROJECT, endpoint=receiver.url, api_key=KEY) as weave:
+        tracer = weave.tracer_provider.get_tracer("test")
+        with pytest.warns(UserWarning, match="more than 3 were waiting. OTEL_BSP_MAX_QUEUE_SIZE makes room"):
+            for _ in range(20):
+                tracer.start_span("one").end()
+        receiver.hold.set()
+        assert weave.flush()
+        only_recorded = ReadableSpan("two", SpanContext(1, 2, is_remote=False))
+        weave.tracer_provider._active_span_processor.on_end(only_recorded)
+    assert weave.lost + len(receiver.spans) == 20
+    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "many")
+    with to_weave(project=PROJECT, endpoint=receiver.url, api_key=KEY):
+        assert _export._room() == 2048
+
+
+def test_a_flush_that_has_little_time(receiver: Receiver) -> None:
+    """It is over when its time is, whatever the server does."""
+    receiver.hold.clear()
+    with Emulator() as emulator, to_weave(project=PROJECT, endpoint=receiver.url, api_key=KEY) as weave:
+        emulator.client().chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "Hi"}])
+        began = time.monotonic()
+        assert not weave.flush(0.05)
+        assert time.monotonic() - began < 5
+        receiver.hold.set()
+        assert weave.flush()
+
+
+def test_what_was_traced_before(weave: WeaveTraces) -> None:
+    """It is traced again once Weave's is over."""
+    before = following.trace
+    with to_weave(project=PROJECT, endpoint="http://127.0.0.1:9", api_key=KEY):
+        assert following.trace is not before
+    assert following.trace is before
 
 
 ANY_SPANS: Any = [object()]

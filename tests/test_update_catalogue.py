@@ -35,6 +35,23 @@ TABLE = {
 }
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{", "Expecting property name"),
+        ("null", "no models in it"),
+        ('{"models": [null, {"idPlayground": 3}]}', "no models in it"),
+        ("[" * 100_000, "nested too deeply to be a feed"),
+    ],
+)
+def test_what_is_no_feed(tmp_path: Path, capsys: Any, text: str, says: str) -> None:
+    """It is said in a line, with the file, and nothing is written."""
+    file = tmp_path / "feed.json"
+    file.write_text(text)
+    assert update_catalogue.main([str(file), "--write"]) == 2
+    assert capsys.readouterr().err.startswith(f"{file}: {says}")
+
+
 @pytest.fixture
 def table(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A small table, and the folder where it would be written."""

@@ -25,9 +25,12 @@ from wandb_inference import (
     ModelNotFoundError,
     Price,
     StreamInterruptedError,
+    catalogue,
 )
+from wandb_inference._money import Pricing
 from wandb_inference._money.locked import Locked
-from wandb_inference._money.totals import Ledger, Taken, UsageTotals
+from wandb_inference._money.price import Prices, find_price
+from wandb_inference._money.totals import Ledger, Taken, UsageTotals, _is_priced
 from wandb_inference.testing import Emulator, Fault
 from wandb_inference.types import ChatCompletion, Spending, UsageSnapshot
 from wandb_inference.types.cost import in_dollars
@@ -327,3 +330,17 @@ def test_what_a_price_is_looked_up_by() -> None:
 
     spending = ledger.by_model()[LORA]
     assert (spending.calls, spending.unpriced, spending.prompt_tokens) == (3, 1, 300)
+
+
+ODD = (MODEL.upper(), "my/model", "wandb-artifact:///t/p/a:v1", "", f"wandb/{MODEL}")
+
+
+@pytest.mark.parametrize("asked", [*catalogue.MODELS, *ODD])
+@pytest.mark.parametrize("prices", [None, Prices({MODEL: Price(1, 2)})])
+def test_whether_the_answer_is_asked(asked, prices):
+    """An answer's model is looked at only where it could make the price another one."""
+    pricing = Pricing(asked, None, prices)
+    if _is_priced(pricing):
+        own = find_price(pricing)
+        assert own is not None
+        assert all(find_price(pricing, answered) == own for answered in ("", MODEL, "zai-org/GLM-5.2", "my/other"))

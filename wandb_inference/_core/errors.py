@@ -32,6 +32,9 @@ from .reading import UnreadableError, read_json
 from .retry import retry_after
 from .wire import Context, Failure, Reply, Request
 
+MAX_BARE_BODY = 16 * 1024 * 1024
+"""Bytes of an answer from elsewhere, such as a feed of models; models.dev's whole file has 2 MB."""
+
 MAX_ERROR_BODY = 64 * 1024
 """Bytes of an error's body that are read; no server's message is longer, and a misled one may never end."""
 

@@ -121,17 +121,18 @@ def listed(settings: Settings, models: ModelList, entries: Mapping[str, Entry] |
         entries: What the feed says; `None` where there is none.
     """
     feed: Mapping[str, Entry] = {} if entries is None else entries
-    found = [described(settings, model, feed) for model in models]
+    # Twice the same is one; of two that differ in case both may be served.
+    found = [described(settings, model, feed) for model in {model.id: model for model in models}.values()]
     if settings.config.on_default_host:
         if not found:
             settings.notices.once(
                 "The service's list of models is empty, which has happened before. What you get is what lives by the "
                 f"table of {TABLE_DATE}{'' if entries is None else ' and the feed'}."
             )
-        named = {model.id for model in found}
+        named = {model.id.removeprefix("wandb/").lower() for model in found}
         for id in dict.fromkeys((*(info.id for info in LIVING), *feed)):
             info = _known(id, feed)
-            if id not in named and info is not None and info.lifecycle != "retired":
+            if id.lower() not in named and info is not None and info.lifecycle != "retired":
                 found.append(with_info(Model(id=id), info, _sources(id, feed), "unlisted"))
     return with_models(models, found, ("live", "table") if entries is None else ("live", "feed", "table"))
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Hashable
 from typing import TYPE_CHECKING, Any, cast
 
 from .._config import ApiKey, check_key
-from .._core.errors import MAX_ERROR_BODY
+from .._core.errors import MAX_BARE_BODY, MAX_ERROR_BODY
 from .._core.wire import Failure, Outcome, Reply, Request
 from .._network import DEFAULT, Network
 from .async_exchange import AsyncDirectExchange, AsyncExchange, AsyncPool
@@ -137,7 +137,7 @@ class AsyncTransport:
             if request.stream and exchange.answer.status < 300:
                 answer, _ = without_key(exchange.answer, b"", text)
                 return reply(answer, b"", turn, began, answered, clocks, hiding(text))
-            body = await _whole(exchange)
+            body = await _whole(exchange, request)
         except ERRORS as error:
             try:
                 # Into no variable: the error's traceback knows this frame, and a circle would keep the connections.
@@ -254,8 +254,8 @@ class AsyncTurn:
         return self._pool.pid == os.getpid() and self._pool.run.soon(function)
 
 
-async def _whole(exchange: AsyncExchange) -> bytes:
-    """The whole body, an error's up to a bound and as far as it comes."""
+async def _whole(exchange: AsyncExchange, request: Request) -> bytes:
+    """The whole body, an error's and a stranger's up to a bound, and an error's as far as it comes."""
     pieces: list[bytes] = []
     size = 0
     is_error = exchange.answer.status >= 300
@@ -263,7 +263,7 @@ async def _whole(exchange: AsyncExchange) -> bytes:
         while piece := await exchange.read(None):
             pieces.append(piece)
             size += len(piece)
-            if size > MAX_ERROR_BODY and is_error:
+            if size > MAX_ERROR_BODY and (is_error or (request.bare and size > MAX_BARE_BODY)):
                 break
     except ERRORS:
         if not is_error:

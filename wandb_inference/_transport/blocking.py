@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, cast
 
 from .._config import ApiKey, check_key
-from .._core.errors import MAX_ERROR_BODY
+from .._core.errors import MAX_BARE_BODY, MAX_ERROR_BODY
 from .._core.wire import Failure, Outcome, Reply, Request
 from .._network import DEFAULT, Network
 from .bridge import HttpxExchange
@@ -129,7 +129,7 @@ class Transport:
             if request.stream and exchange.answer.status < 300:
                 answer, _ = without_key(exchange.answer, b"", text)
                 return reply(answer, b"", turn, began, answered, clocks, hiding(text))
-            body = _whole(exchange)
+            body = _whole(exchange, request)
         except ERRORS as error:
             try:
                 # Into no variable: the error's traceback knows this frame, and a circle would keep the connections.
@@ -243,8 +243,8 @@ class Turn:
                 self._pool.leave()
 
 
-def _whole(exchange: Exchange) -> bytes:
-    """The whole body, an error's up to a bound and as far as it comes."""
+def _whole(exchange: Exchange, request: Request) -> bytes:
+    """The whole body, an error's and a stranger's up to a bound, and an error's as far as it comes."""
     pieces: list[bytes] = []
     size = 0
     is_error = exchange.answer.status >= 300
@@ -252,7 +252,7 @@ def _whole(exchange: Exchange) -> bytes:
         while piece := exchange.read(None):
             pieces.append(piece)
             size += len(piece)
-            if size > MAX_ERROR_BODY and is_error:
+            if size > MAX_ERROR_BODY and (is_error or (request.bare and size > MAX_BARE_BODY)):
                 break
     except ERRORS:
         if not is_error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, TypeAlias, cast
 
@@ -13,7 +14,8 @@ FEED_URL: Final = "https://trace.wandb.ai/inference/catalog/models"
 """The feed of the service's console. It needs no key."""
 
 Entry: TypeAlias = "dict[str, Any]"
-"""Fields of a `ModelInfo` that a feed knows of one model, and `thinks`, which is whether it thinks at all."""
+"""Fields of a `ModelInfo` that a feed knows of one model, and `thinks`, which is whether it thinks at all. In `prices`,
+a price of cached input that is the input's stands for no discount, and `None` for nothing that is known."""
 
 _STAGES: Final = {
     "alpha": "experimental",
@@ -32,6 +34,10 @@ _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
 _CENTS: Final = ("priceCentsPerBillionTokensInput", "priceCentsPerBillionTokensOutput")
 _CACHED: Final = "priceCentsPerBillionTokensCached"
 _CENTS_PER_BILLION: Final = 100_000
+_NO_PRICE: Final = 100_000
+"""Dollars for a million tokens: more than any costs, and less than a mistake in units makes of it."""
+
+_ID: Final = re.compile(r"[!-~]*[!-.0-~]/[!-.0-~][!-~]*")
 
 
 def read_feed(value: object) -> dict[str, Entry]:
@@ -53,6 +59,11 @@ def merged(info: ModelInfo | None, entry: Mapping[str, Any], id: str) -> ModelIn
     """What the table knows of a model, and over it what a feed says."""
     known = ModelInfo(id) if info is None else info
     fields = {name: value for name, value in entry.items() if name != "thinks"}
+    if "prices" in fields:
+        paid, made, cached = fields["prices"]
+        if cached is None and known.prices is not None and paid == known.prices[0]:
+            cached = known.prices[2]
+        fields["prices"] = paid, made, None if cached == paid else cached
     thinks = entry.get("thinks")
     if thinks is not None and thinks != (known.reasoning != "none"):
         # Whether it can be told not to, a feed does not say; most can.
@@ -84,7 +95,7 @@ def _id(fields: Mapping[str, object]) -> str | None:
         if isinstance(value, str):
             for provider in ("coreweave/", "wandb/"):
                 value = value.removeprefix(provider)
-            if "/" in value.strip("/"):
+            if _ID.fullmatch(value):
                 return value
     return None
 
@@ -118,8 +129,8 @@ def _prices(fields: Mapping[str, object]) -> tuple[str, str, str | None] | None:
         cached = _dollars(fields.get(_CACHED), _CENTS_PER_BILLION)
     if paid is None or made is None:
         return None
-    # Where there is no discount, both feeds repeat the price, or say 0.
-    return paid, made, None if cached == paid else cached
+    # Where there is no discount, both feeds repeat the price. They say 0, or nothing, where none is known.
+    return paid, made, cached
 
 
 def _dollars(value: object, share: int) -> str | None:
@@ -130,7 +141,7 @@ def _dollars(value: object, share: int) -> str | None:
         amount = Decimal(str(value)) / share
     except InvalidOperation:
         return None
-    if not amount.is_finite() or amount <= 0:
+    if not amount.is_finite() or not 0 < amount < _NO_PRICE:
         return None
     text = f"{amount.normalize():f}"
     whole, _, cents = text.partition(".")
@@ -151,11 +162,14 @@ def _flag(value: object) -> bool | None:
 
 def _day(value: object) -> str | None:
     found = _DAY.match(value) if isinstance(value, str) else None
-    return found and found[0]
+    try:
+        return None if found is None else date.fromisoformat(found[0]).isoformat()
+    except ValueError:
+        return None
 
 
 def _text(value: object) -> str | None:
-    return value.strip() or None if isinstance(value, str) else None
+    return value.strip() or None if isinstance(value, str) and value.isprintable() else None
 
 
 def _sees(modalities: object) -> bool | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 
 from ._model_info import ModelInfo
@@ -33,7 +34,7 @@ def never_served(name: str) -> bool:
 
 
 def suggest(model: str) -> tuple[str, ...]:
-    """Up to three living ids near this one, best first."""
+    """Up to three living ids near this one, best first: of a like name, else of its family, else of its maker."""
     wanted = model.lower()
     if in_place := _IN_PLACE_OF.get(wanted.rpartition("/")[2]):
         return in_place
@@ -41,12 +42,20 @@ def suggest(model: str) -> tuple[str, ...]:
     by_id = {id.lower(): id for id in _LIVING_IDS}
     near = [by_id[match] for match in get_close_matches(wanted, by_id, n=3, cutoff=0.6)]
     near += [by_name[match] for match in get_close_matches(wanted.rpartition("/")[2], by_name, n=3, cutoff=0.6)]
+    if not near:
+        maker, _, name = wanted.rpartition("/")
+        family = _FAMILY.match(name)
+        near = [id for id in _LIVING_IDS if family and family[0] in id.lower()]
+        near = near or [id for id in _LIVING_IDS if maker and id.lower().startswith(f"{maker}/")]
     return tuple(dict.fromkeys(near))[:3]
 
 
-# LiteLLM's page on the service has this name. No table of the service's has it, nor any other of that maker; the living
-# ones of its size stand in.
-_IN_PLACE_OF = {"mistral-7b-instruct-v0.1": ("meta-llama/Llama-3.1-8B-Instruct", "ibm-granite/granite-4.2-8b")}
+# LiteLLM's page on the service has the first of these names. Nothing of their makers is served; living models of their
+# size stand in.
+_SMALL = ("meta-llama/Llama-3.1-8B-Instruct", "ibm-granite/granite-4.2-8b")
+_IN_PLACE_OF = {"mistral-7b-instruct-v0.1": _SMALL, "phi-4-mini-instruct": _SMALL}
+
+_FAMILY = re.compile(r"[a-z]{3,}")
 
 _LIVING_IDS = [model.id for model in MODELS.values() if model.lifecycle != "retired"]
 _BY_LOWER_ID = {id.lower(): model for id, model in MODELS.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 
@@ -17,6 +16,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ImportError as error:
         if error.name != "click":
             raise
-        print("wandb-inference: this command needs: pip install 'wandb-inference[cli]'", file=sys.stderr)
+        from ._console import complain
+
+        complain("this command needs: pip install 'wandb-inference[cli]'")
         return 2
     return run(argv)

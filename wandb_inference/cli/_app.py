@@ -18,6 +18,7 @@ from click.shell_completion import shell_complete
 from .._version import __version__
 from ..exceptions import APIError, ConfigurationError, InvalidRequestError
 from ._console import complain, is_terminal, note
+from ._terms import in_terms_of_commands
 
 NAME: Final = "wandb-inference"
 COMPLETE: Final = "_WANDB_INFERENCE_COMPLETE"
@@ -114,17 +115,17 @@ def run(argv: Sequence[str] | None) -> int:
             code = _run(arguments or ["--help"])
         _flush(sys.stdout)
     except click.ClickException as error:
-        error.show()
+        _show(error)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         if is_terminal(sys.stderr):
             print(file=sys.stderr)  # ends the line that shows ^C
         return 130
     except (ConfigurationError, InvalidRequestError) as error:
-        complain(str(error))
+        complain(in_terms_of_commands(str(error)))
         return 2
     except APIError as error:
-        complain(str(error))
+        complain(in_terms_of_commands(str(error)))
         return 1
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] not in _EXTRAS:
@@ -134,6 +135,11 @@ def run(argv: Sequence[str] | None) -> int:
     except BrokenPipeError:
         _let_go()
         return 0
+    except OSError as error:
+        what = "the output can't be written" if error.filename is None else str(error.filename)
+        complain(f"{what}: {error.strerror or error}")
+        _let_go()
+        return 1
     return code if arguments else 2
 
 
@@ -157,7 +163,13 @@ def _warned(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    note(str(message))
+    note(in_terms_of_commands(str(message)))
+
+
+def _show(error: click.ClickException) -> None:
+    if sys.stderr is not None:  # click would take the standard output in its place
+        with contextlib.suppress(OSError):
+            error.show(sys.stderr)
 
 
 def _flush(output: TextIO | None) -> None:
@@ -167,5 +179,5 @@ def _flush(output: TextIO | None) -> None:
 
 def _let_go() -> None:
     """Leaves an output that nobody reads any more: `head` has had enough, and Python would complain at its end."""
-    with contextlib.suppress(OSError):  # what stands in for the standard output may be no file
+    with contextlib.suppress(OSError, AttributeError):  # there may be none, or what stands in for it is no file
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

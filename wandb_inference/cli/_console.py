@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 import textwrap
@@ -23,20 +24,27 @@ def console(*, stderr: bool = False) -> Console:
 
     Rich asks `NO_COLOR`, `FORCE_COLOR`, `TERM` and the stream itself whether to use colours.
     """
-    from rich.console import Console  # 50 ms, which `emulator` and `--help` do without
+    from ._output import Output  # rich takes 50 ms, which `emulator` and `--help` do without
 
     stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=not is_terminal(stream))
+    return Output(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=not is_terminal(stream))
 
 
 def complain(message: str) -> None:
     """Says on the standard error what went wrong."""
-    print(_folded(f"wandb-inference: {printable(message)}"), file=sys.stderr)
+    to_stderr(_folded(f"wandb-inference: {printable(message)}"))
 
 
 def note(message: str) -> None:
     """Says on the standard error what one should know, out of the way of the output."""
-    print(_folded(printable(message)), file=sys.stderr)
+    to_stderr(_folded(printable(message)))
+
+
+def to_stderr(text: str) -> None:
+    """Writes a line on the standard error, as it is; one that was closed, or is full, is passed over."""
+    if sys.stderr is not None:  # `print` would take the standard output in its place
+        with contextlib.suppress(OSError):
+            print(text, file=sys.stderr, flush=True)
 
 
 def one_line(text: str) -> str:

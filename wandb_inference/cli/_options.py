@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isfinite
 from typing import Any, NamedTuple, TypeVar
 
 import click
@@ -20,6 +21,17 @@ class Connection(NamedTuple):
     def settings(self) -> dict[str, str]:
         """What to give to `Client`."""
         return {name: value for name, value in self._asdict().items() if value is not None}
+
+
+class Numbers(click.FloatRange):
+    """Numbers from a bound on. What is no number, as NaN is, is within no bounds."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number; see click."""
+        number = float(super().convert(value, param, ctx))
+        if not isfinite(number):
+            self.fail(f"{value} is no finite number.", param, ctx)
+        return number
 
 
 def connection(function: F) -> F:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
-import sys
 import threading
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import click
+
+from ._console import to_stderr
 
 if TYPE_CHECKING:
     from ..testing import Emulator, RecordedRequest
@@ -120,5 +121,5 @@ def _log(request: RecordedRequest) -> None:
 
 
 def _failed(message: str) -> int:
-    print(f"wandb-inference emulator: {message}", file=sys.stderr)
+    to_stderr(f"wandb-inference emulator: {message}")
     return 2

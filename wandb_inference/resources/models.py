@@ -67,6 +67,8 @@ class Models:
     def retrieve(self, id: str, *, feed: bool | str = False, **options: Unpack[RequestOptions]) -> Model:
         """One model, with what is known of it: context, prices, lifecycle.
 
+        One of the service's that its list leaves out, as it has done for hours, has the status `unlisted`.
+
         Args:
             id: Its id, case included.
             feed: As for `list()`.
@@ -165,6 +167,8 @@ class AsyncModels:
     @awaited
     async def retrieve(self, id: str, *, feed: bool | str = False, **options: Unpack[RequestOptions]) -> Model:
         """One model, with what is known of it: context, prices, lifecycle.
+
+        One of the service's that its list leaves out, as it has done for hours, has the status `unlisted`.
 
         Args:
             id: Its id, case included.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from math import inf
 from typing import TYPE_CHECKING, Any, Literal
 
 import httpx
@@ -76,10 +77,12 @@ class Emulator:
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
-        if latency < 0:
+        if not 0 <= latency < inf:
             raise ValueError(f"latency is a duration in seconds, not {latency}")
-        if tokens_per_second is not None and tokens_per_second <= 0:
+        if tokens_per_second is not None and not tokens_per_second > 0:
             raise ValueError(f"tokens_per_second must be above 0 or None, not {tokens_per_second}")
+        if concurrency_limit is not None and concurrency_limit < 0:
+            raise ValueError(f"concurrency_limit is a number of requests or None, not {concurrency_limit}")
         if context_window is not None and context_window < 1:
             raise ValueError(f"context_window is a number of tokens above 0 or None, not {context_window}")
         if not 0 <= port <= 65535:

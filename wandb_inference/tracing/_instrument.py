@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._checks import quoted
 from .._core import following
@@ -71,6 +71,24 @@ def begin(tracing: Tracing) -> None:
 def uninstrument() -> None:
     """Has nothing traced from now on; calls that are under way end their spans."""
     following.trace = following.runs = following.functions = None
+
+
+class Followers(NamedTuple):
+    """What follows chats, runs and functions."""
+
+    trace: Any
+    runs: Any
+    functions: Any
+
+
+def followers() -> Followers:
+    """How everything is traced at present."""
+    return Followers(following.trace, following.runs, following.functions)
+
+
+def restore(before: Followers) -> None:
+    """Has everything traced as it was."""
+    following.trace, following.runs, following.functions = before
 
 
 def is_traced_by(tracer_provider: object) -> bool:

@@ -169,10 +169,12 @@ def function_trace(tracing: Tracing, planned: Planned) -> Generator[Callable[[Ou
         with current(span):
             yield hear
     except BaseException as error:
-        tracing.fail(span, error)
+        with harmless():
+            tracing.fail(span, error)
         raise
     finally:
-        span.end()
+        with harmless():
+            span.end()
 
 
 def _of_function(tracing: Tracing, planned: Planned) -> Attributes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from base64 import b64encode
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from .._checks import Key, check_key
 from .._config import resolve
 from ..exceptions import ConfigurationError
 from ._endpoint import endpoint_of
-from ._instrument import instrument, is_traced_by, uninstrument
+from ._instrument import Followers, followers, instrument, is_traced_by, restore
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
@@ -38,11 +39,12 @@ class WeaveTraces:
     """OpenTelemetry's provider: give it to `opentelemetry.trace.set_tracer_provider()` to have the program's own spans
     in Weave, too."""
 
-    def __init__(self, project: str, tracer_provider: TracerProvider, delivery: Delivery) -> None:
+    def __init__(self, project: str, tracer_provider: TracerProvider, delivery: Delivery, before: Followers) -> None:
         self.project = project
         self.endpoint = delivery.endpoint
         self.tracer_provider = tracer_provider
         self._delivery = delivery
+        self._before = before
 
     @property
     def lost(self) -> int:
@@ -55,13 +57,25 @@ class WeaveTraces:
         Args:
             timeout: Seconds it may take.
         """
-        before = self.lost
-        return self.tracer_provider.force_flush(round(timeout * 1000)) and self.lost == before
+        before, arrived = self.lost, False
+
+        def send() -> None:
+            nonlocal arrived
+            arrived = self.tracer_provider.force_flush(round(timeout * 1000))
+
+        # OpenTelemetry's does not look at the clock while a request is under way.
+        sending = threading.Thread(target=send, name="wandb_inference-flush", daemon=True)
+        sending.start()
+        sending.join(timeout)
+        return arrived and self.lost == before
 
     def shutdown(self) -> None:
-        """Sends what is left and ends the tracing to Weave; what is traced elsewhere meanwhile goes on."""
+        """Sends what is left and ends the tracing to Weave.
+
+        What had been traced elsewhere before `to_weave()` is so again; what is traced elsewhere meanwhile goes on.
+        """
         if is_traced_by(self.tracer_provider):
-            uninstrument()
+            restore(self._before)
         self.tracer_provider.shutdown()
 
     def __enter__(self) -> Self:
@@ -86,7 +100,8 @@ def to_weave(
 ) -> WeaveTraces:
     """Has every chat of this process traced to W&B Weave from now on, as `instrument()` does.
 
-    Nothing is sent here. What is not given is found as a client finds it.
+    Nothing is sent here. What is not given is found as a client finds it. A second call takes the place of the first,
+    whose spans are still sent until its `shutdown()`, or the program's end.
 
     Args:
         project: Where the traces go, as `team/project`.
@@ -122,5 +137,6 @@ def to_weave(
     }
     sending = delivery(url, headers, config.sources["api_key"], config.project)
     provider = provider_of(sending, {"wandb.entity": team, "wandb.project": name})
+    before = followers()
     instrument(tracer_provider=provider, meter_provider=meter_provider, capture_content=capture_content)
-    return WeaveTraces(config.project, provider, sending)
+    return WeaveTraces(config.project, provider, sending, before)

@@ -55,14 +55,14 @@ def levels(text: str) -> tuple[int, ...]:
     help="Calls in flight",
 )
 @click.option("-n", "--requests", type=click.IntRange(1), default=20, show_default=True, help="Calls for each of them")
-@click.option("--duration", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="In place of -n")
+@click.option("--duration", type=_options.Numbers(0, min_open=True), metavar="SECONDS", help="In place of -n")
 @click.option("--prompt", default="Tell me a story about a lighthouse.", show_default=True, help="What to ask")
 @click.option("--max-tokens", metavar="N", type=tokens, default="128", show_default=True, help="Length of an answer")
 @click.option("--warmup", type=click.IntRange(0), default=1, show_default=True, help="Calls before the first is timed")
 @click.option("--fresh", is_flag=True, help="Keep the prompt out of the service's cache (cache_salt)")
 @click.option(
     "--timeout",
-    type=click.FloatRange(0, min_open=True),
+    type=_options.Numbers(0, min_open=True),
     default=120.0,
     show_default=True,
     metavar="SECONDS",
@@ -211,6 +211,7 @@ def _data(plan: Plan, base_url: str, run: Run, levels: list[Level], interrupted:
         "max_tokens": plan.max_tokens,
         "interrupted": interrupted,
         "out_of_money": run.out_of_money,
+        "failure": None if run.failure is None else str(run.failure),
         "spent_at_most": None if plan.rates is None else float(run.purse.spent),
         "levels": as_data(levels),
     }

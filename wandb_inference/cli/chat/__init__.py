@@ -12,7 +12,7 @@ import click
 
 from ..._checks import DEFAULT_HOST
 from ...exceptions import APIError, ConfigurationError, InvalidRequestError
-from .._console import complain, console, is_terminal
+from .._console import complain, console, is_terminal, note, to_stderr
 from .._options import Connection, connection, model_ids, paths
 from .._paths import is_file, typed_path
 from ._model import DEFAULT, VARIABLE, choose, plain
@@ -90,7 +90,7 @@ def command(**given: Any) -> int:
             raise
         from ._one_shot import as_json
 
-        print(as_json(error), file=sys.stderr)
+        to_stderr(as_json(error))
         return 2 if isinstance(error, (ConfigurationError, InvalidRequestError)) else 1
     except OSError as error:
         if isinstance(error, BrokenPipeError):
@@ -124,16 +124,19 @@ def _read(given: dict[str, Any]) -> Options:
 
 
 def _read_schema(text: str) -> dict[str, object]:
-    from ._conforming import SchemaError
+    from ._conforming import SchemaError, unchecked
     from ._schema import read_schema
 
     def read(path: str) -> str | None:
         return typed_path(path).read_text("utf-8") if is_file(path) else None
 
     try:
-        return read_schema(text, read)
+        schema = read_schema(text, read)
     except (OSError, SchemaError, UnicodeError) as error:
         raise click.UsageError(f"--schema: {error}") from None
+    if unknown := unchecked(schema):
+        note(f"--schema: whether the answer keeps to {', '.join(unknown)} is not checked here.")
+    return schema
 
 
 def _chat(options: Options, terminal: Terminal) -> int:

@@ -26,6 +26,19 @@ _LIMITS: Mapping[str, tuple[Callable[[float, float], bool], str]] = {
 }
 
 
+_NAMED = ("properties", "$defs", "definitions")
+_NESTED = ("items", "additionalProperties", "not", "anyOf", "oneOf", "allOf", "prefixItems")
+_CHECKED = frozenset(
+    {"$ref", "const", "enum", "maxItems", "maxLength", "minItems", "minLength", "multipleOf", "pattern", "required"}
+    | {"type", "uniqueItems", *_LIMITS}
+)
+_SAYS_NOTHING = frozenset(
+    {"$anchor", "$comment", "$id", "$schema", "default", "deprecated", "description", "discriminator", "example"}
+    | {"examples", "format", "nullable", "readOnly", "title", "writeOnly"}
+)
+"""By which no value is wrong; OpenAPI's are among them. `format` is an annotation (JSON Schema, Validation, 7.2)."""
+
+
 class SchemaError(ValueError):
     """Something that is no JSON schema."""
 
@@ -43,37 +56,58 @@ def check_schema(schema: object) -> None:
         raise SchemaError(f"its type is {root['type']!r}, and an answer has to be an object")
     if not {"type", "properties", "$ref", "anyOf", "oneOf", "allOf"} & set(root):
         raise SchemaError("it has neither type nor properties")
-    _check(root, root, "schema")
+    _check(root, root, "schema", set())
 
 
-def _check(schema: object, root: Schema, path: str) -> None:
-    if isinstance(schema, bool):
+def unchecked(schema: object) -> list[str]:
+    """Keywords of a schema that `problems` does not look at, sorted; misspelt ones are among them."""
+    if isinstance(schema, list):
+        return sorted({name for item in cast("list[object]", schema) for name in unchecked(item)})
+    if not isinstance(schema, dict):
+        return []
+    found: set[str] = set()
+    for name, value in cast("dict[str, object]", schema).items():
+        if name in _NAMED:
+            found.update(each for rule in _dict(value).values() for each in unchecked(rule))
+        elif name in _NESTED:
+            found.update(unchecked(value))
+        elif name not in _CHECKED and name not in _SAYS_NOTHING and not name.startswith("x-"):
+            found.add(name)
+    return sorted(found)
+
+
+def _check(schema: object, root: Schema, path: str, seen: set[int]) -> None:
+    if isinstance(schema, bool) or id(schema) in seen:
         return
+    seen.add(id(schema))
     if not isinstance(schema, dict):
         raise SchemaError(f"{path} is {schema!r}, expected a schema")
     rules = cast("dict[str, object]", schema)
     for kind in _listed(rules.get("type")):
         if kind not in _TYPES:
             raise SchemaError(f"{path}.type is {kind!r}, expected one of {', '.join(_TYPES)}")
-    if "$ref" in rules and not isinstance(_target(rules["$ref"], root), (dict, bool)):
-        raise SchemaError(f"{path}.$ref leads nowhere: {rules['$ref']!r}")
+    if "$ref" in rules:
+        target = _target(rules["$ref"], root)
+        if not isinstance(target, (dict, bool)):
+            raise SchemaError(f"{path}.$ref leads nowhere: {rules['$ref']!r}")
+        _check(cast("object", target), root, str(rules["$ref"]), seen)
     if "pattern" in rules:
         try:
             re.compile(str(rules["pattern"]))
         except re.error as error:
             raise SchemaError(f"{path}.pattern is no regular expression: {error}") from None
-    for name in ("properties", "$defs"):
+    for name in _NAMED:
         given = rules.get(name, {})
         if not isinstance(given, dict):
             raise SchemaError(f"{path}.{name} is {given!r}, expected a JSON object")
         for key, rule in cast("dict[str, object]", given).items():
-            _check(rule, root, f"{path}.{name}.{key}")
+            _check(rule, root, f"{path}.{name}.{key}", seen)
     for name in ("items", "additionalProperties", "not"):
         if name in rules:
-            _check(rules[name], root, f"{path}.{name}")
+            _check(rules[name], root, f"{path}.{name}", seen)
     for name in ("anyOf", "oneOf", "allOf", "prefixItems"):
         for number, rule in enumerate(_listed(rules.get(name))):
-            _check(rule, root, f"{path}.{name}[{number}]")
+            _check(rule, root, f"{path}.{name}[{number}]", seen)
 
 
 def problems(value: object, schema: Schema) -> list[str]:

@@ -197,13 +197,12 @@ class TerminalDisplay:
 
     def _rendered(self, text: str, *, dim: bool = False) -> Lines:
         """The lines of a block, without empty ones around them."""
-        from rich.markdown import Markdown
         from rich.segment import Segment
 
-        # A link is shown with where it leads: hidden behind a text, it could lead elsewhere.
-        document = Markdown(text, code_theme="ansi_dark", hyperlinks=False, style="dim" if dim else "none")
+        from ._markdown import markdown
+
         lines: Lines = []
-        for line in self._console.render_lines(document, pad=False):
+        for line in self._console.render_lines(markdown(text, dim=dim), pad=False):
             safe = [Segment(printable(segment.text), segment.style) for segment in line]
             # Rich fills lines up to the margin: who copies them wants the words.
             while safe and not safe[-1].text.rstrip():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from ...exceptions import APIError, InvalidRequestError
+from ...exceptions import InvalidRequestError, NotFoundError
 
 DEFAULT: Final = "openai/gpt-oss-120b"
 """Who answers where nobody else is named: among the cheapest of the service's models, and good at most things."""
@@ -29,7 +29,8 @@ def choose(named: str | None, variable: str | None, list_models: Callable[[], Se
         list_models: Asks the server for its models; `None` on W&B's own, where the default is known to be.
 
     Raises:
-        InvalidRequestError: The server has several, or does not say.
+        InvalidRequestError: The server has several, or has no list of them.
+        APIError: It does not answer, or refuses.
     """
     if named or variable:
         return plain(named or variable or "")
@@ -38,7 +39,7 @@ def choose(named: str | None, variable: str | None, list_models: Callable[[], Se
     how = f"Name one by --model, or set {VARIABLE}."
     try:
         models = list_models()
-    except APIError as error:
+    except NotFoundError as error:
         problem = f"No model is named, and the server does not list its own: {error}"
         raise InvalidRequestError(problem, hint=how) from error
     if DEFAULT in models:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import sys
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ...exceptions import APIError, APIStatusError, ParseError
 from .._console import complain, console
 from .._printable import printable
+from .._terms import in_terms_of_commands
 from ._attachments import STDIN, Attachment, joined, read_file
 from ._display import Display, PlainDisplay, TerminalDisplay
 from ._schema import fitting, response_format
@@ -50,8 +52,18 @@ def answer(options: Options, terminal: Terminal, conversation: Conversation, con
         ParseError: The answer does not fit the schema.
         APIError: What `Conversation.say` raises; text that had come is on the standard output by then.
     """
+    display = _display(options, terminal, whole=options.json or options.schema is not None)
+    # The standard output is for the answer: what tools print goes beside it.
+    with contextlib.redirect_stdout(sys.stderr):
+        _asked(options, terminal, conversation, content, display, last)
+    if options.json or options.schema is not None:
+        _write(options, terminal, conversation)
+
+
+def _asked(
+    options: Options, terminal: Terminal, conversation: Conversation, content: Any, display: Display, last: Path | None
+) -> None:
     whole = options.json or options.schema is not None
-    display = _display(options, terminal, whole=whole)
     beside = terminal.stdout and sys.stderr.isatty()
 
     def tell(answer: Answer) -> None:
@@ -79,8 +91,6 @@ def answer(options: Options, terminal: Terminal, conversation: Conversation, con
         turns.ask(content, **params)
     finally:
         _keep(conversation, last)
-    if whole:
-        _write(options, terminal, conversation)
 
 
 def _display(options: Options, terminal: Terminal, *, whole: bool) -> Display:
@@ -88,7 +98,9 @@ def _display(options: Options, terminal: Terminal, *, whole: bool) -> Display:
         return PlainDisplay(io.StringIO())
     if not terminal.stdout:
         return PlainDisplay(sys.stdout)
-    return TerminalDisplay(console(), thoughts=options.reasoning, markdown=not options.raw)
+    screen = console()
+    screen.file = sys.stdout  # else rich looks anew each time, and there may be another one while tools run
+    return TerminalDisplay(screen, thoughts=options.reasoning, markdown=not options.raw)
 
 
 def _ask(call: str) -> str:
@@ -114,6 +126,8 @@ def _write(options: Options, terminal: Terminal, conversation: Conversation) -> 
     value: object = None
     if options.schema is not None:
         value, wrong = fitting(completion.text, options.schema)
+        if wrong and (refusal := completion.choices[0].message.refusal):
+            wrong = [f"the model refused: {refusal}"]
         if wrong:
             raise ParseError(
                 f"The answer does not fit the schema: {'; '.join(wrong[:5])}",
@@ -121,7 +135,7 @@ def _write(options: Options, terminal: Terminal, conversation: Conversation) -> 
                 text=completion.text,
                 usage=completion.usage,
                 rounds=[completion],
-                hint=None if options.json else f"It was: {completion.text}",
+                hint=f"It was: {completion.text}" if completion.text and not options.json else None,
             )
     shown = completion.model_dump(mode="json") if options.json else value
     text = json.dumps(shown, ensure_ascii=False, indent=2 if terminal.stdout else None)
@@ -131,7 +145,8 @@ def _write(options: Options, terminal: Terminal, conversation: Conversation) -> 
 
 def as_json(error: APIError) -> str:
     """An error in one line of JSON."""
-    about: dict[str, object] = {"type": type(error).__name__, "message": error.message, "hint": error.hint}
+    hint = None if error.hint is None else in_terms_of_commands(error.hint)
+    about: dict[str, object] = {"type": type(error).__name__, "message": error.message, "hint": hint}
     if isinstance(error, APIStatusError):
         about |= {"status": error.status_code, "code": error.code, "request_id": error.request_id}
     about["attempts"] = len(error.attempts)

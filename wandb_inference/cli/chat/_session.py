@@ -13,6 +13,7 @@ from ...catalogue import known, resolve_name, suggest
 from ...exceptions import APIError
 from .._paths import is_file, typed_path
 from .._printable import printable
+from .._terms import in_terms_of_commands
 from ._commands import command_named, help_text, last_question, set_system, system_of, unknown_command
 from ._echo import Terminated, terminable, unechoed
 from ._model import plain
@@ -189,7 +190,7 @@ class Session:
         self._say(step_line(step), dim=True)
 
     def _failed(self, error: APIError | OSError) -> None:
-        self._say(str(error), error=True)
+        self._say(in_terms_of_commands(str(error)), error=True)
         if isinstance(error, APIError) and error.text:
             self._say("What had come stays in the conversation.", dim=True)
         if self._pictures:
