@@ -226,8 +226,9 @@ def test_reasoning_of_odd_answers():
         (b'{"model": null}', {"model": "fast"}),
         (b'{"a": 1}', b'{"a": 1}'),
         (b'{"model" : "x\\"y"}', b'{"model" : "fast"}'),
+        (b'{"model": "x\\"y"}', b'{"model": "fast"}'),
     ],
-    ids=["spliced", "twice", "spelt otherwise", "null", "none", "quotes"],
+    ids=["spliced", "twice", "spelt otherwise", "null", "none", "quotes", "quotes as usual"],
 )
 def test_names_in_whole_answers(raw, renamed):
     """The name is spliced in where a search can tell its place, and the object written anew elsewhere."""
