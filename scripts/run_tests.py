@@ -26,7 +26,7 @@ _LEAKS = re.compile(
 
 
 # Most tests wait for clocks and sockets. Those of one file stay together: they share servers.
-_TOGETHER = ("--numprocesses", "2", "--dist", "loadfile")
+_TOGETHER = ("--numprocesses", "3", "--dist", "loadfile")
 
 
 class Step(NamedTuple):

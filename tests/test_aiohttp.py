@@ -383,7 +383,10 @@ async def test_pool_timeout() -> None:
 async def test_body_that_breaks(http: httpx.AsyncClient, error: Exception) -> None:
     """What the caller's own body raises is theirs."""
     with RawServer(hang) as server, pytest.raises(type(error)) as caught:
-        await http.post(server.base_url, content=body([b"one"], True, error))
+        try:
+            await http.post(server.base_url, content=body([b"one"], True, error))
+        finally:
+            await http.aclose()  # the server waits for its connection's end
 
     assert caught.value is error
 

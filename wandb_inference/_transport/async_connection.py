@@ -68,6 +68,7 @@ class AsyncConnection(asyncio.Protocol):
                 lambda: cls(loop, dialer),
                 origin.host,
                 origin.port,
+                family=dialer.family,
                 ssl=context,
                 server_hostname=origin.host if context else None,
                 ssl_handshake_timeout=_NO_LIMIT if context else None,

@@ -26,18 +26,20 @@ class Dialer:
     Args:
         network: The client's.
         outbox: Where short requests of asyncio's connections are collected; by default each is written at once.
+        family: Which addresses asyncio's connections go to, as `socket.AF_INET`; by default to any.
 
     Raises:
         ConfigurationError: A file or package that a setting needs is not there.
     """
 
-    def __init__(self, network: Network, outbox: Outbox | None = None) -> None:
+    def __init__(self, network: Network, outbox: Outbox | None = None, family: int = 0) -> None:
         if network.uds is not None and not hasattr(socket, "AF_UNIX"):
             raise ConfigurationError(
                 "network.uds is given, and Python has no Unix sockets on this system", hint="Connect to a port."
             )
         self.network = network
         self.outbox = outbox
+        self.family = family
         self.tls = TLS(network)
         self.options = _options(network.tcp_nodelay, network.tcp_keepalive)
 

@@ -129,6 +129,8 @@ def _serve(options: Options) -> int:
         config = source.load()
     except ConfigFileError as error:
         return _failed(str(error))
+    if "otel" in config.server.callbacks and _has_no_exporter():
+        return _failed("the callback otel needs: pip install 'wandb-inference[gateway,otel]'")
     set_up_log(json_lines=config.server.json_logs, level=logging.DEBUG if options.debug else logging.INFO)
     settings = Settings(source, options.workers, options.drain, options.reload)
     try:
@@ -144,6 +146,13 @@ def _serve(options: Options) -> int:
         if options.workers > 1:
             return Workers(config, settings, listener).run()
         return serve(config, settings, listener)
+
+
+def _has_no_exporter() -> bool:
+    try:
+        return find_spec("opentelemetry.exporter.otlp.proto.http") is None
+    except ModuleNotFoundError:  # of a package above it
+        return True
 
 
 def _welcome(config: GatewayConfig, settings: Settings, address: tuple[Any, ...]) -> str:

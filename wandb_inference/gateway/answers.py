@@ -68,12 +68,13 @@ def chat_headers(
     return head
 
 
-def cost_headers(cost: Decimal | None) -> bytes:
-    """What an answer cost, as lines of a head; nothing where no price is known."""
+def cost_headers(cost: Decimal | None, spent: Decimal | None) -> bytes:
+    """What an answer cost, and what its key has spent, as lines of a head; nothing of what nobody knows."""
+    head = b"" if spent is None else b"x-litellm-key-spend: %b\r\n" % f"{spent:f}".encode()
     if cost is None:
-        return b""
+        return head
     text = f"{cost:f}".encode()
-    return b"x-gateway-cost: %b\r\nx-litellm-response-cost: %b\r\n" % (text, text)
+    return b"x-gateway-cost: %b\r\nx-litellm-response-cost: %b\r\n%b" % (text, text, head)
 
 
 def split(head: bytes) -> Headers:

@@ -7,7 +7,7 @@ import logging
 import random
 from collections.abc import Iterable
 from time import monotonic, time
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs
 
 from . import pages
@@ -18,9 +18,13 @@ from .chat import Chat
 from .config import GatewayConfig
 from .errors import GatewayError, draining, internal_error, no_such_path, stream_interrupted, wrong_method
 from .metrics import Metrics
+from .probes import Prober
 from .requests import read_request
 from .routing import Caller, Router, Waiter
 from .upstream import Upstream
+
+if TYPE_CHECKING:
+    from .spans import Spans
 
 logger = logging.getLogger("wandb_inference.gateway")
 
@@ -45,6 +49,9 @@ class Gateway:
         self.started = time()
         self.router = Router(config, random=random.Random(seed), on_ready=_wake, epoch=time() - monotonic())
         self.upstream: Upstream
+        self.prober = Prober(self)
+        self.spans: Spans | None = None
+        self._is_open = False
         self.configure(config, router=False)
 
     def configure(self, config: GatewayConfig, *, router: bool = True) -> None:
@@ -53,15 +60,27 @@ class Gateway:
             self.router.configure(config)
         self.config = config
         self.keyring = Keyring(config)
+        if self._is_open:
+            self.prober.start()
 
     async def open(self) -> None:
         """Ties the gateway to the event loop."""
         self.upstream = Upstream(self.config.server)
         await self.upstream.open()
+        if "otel" in self.config.server.callbacks:
+            from .spans import Spans
+
+            self.spans = Spans()
+        self._is_open = True
+        self.prober.start()
 
     async def close(self) -> None:
         """Closes its connections."""
+        self._is_open = False
+        self.prober.stop()
         await self.upstream.close()
+        if self.spans is not None:
+            await self.spans.close()
 
     def drain(self) -> None:
         """Takes no new work from here on."""
@@ -178,6 +197,8 @@ class Gateway:
             self.calls.discard(call)
             self.metrics.requests.of(chat.group, caller.name, str(status)).value += 1
             self.metrics.model(chat.group).seconds.observe(monotonic() - call.started)
+            if self.spans is not None:
+                self.spans.tell(call, chat, status)
 
     async def _refuse(self, call: Call, error: GatewayError) -> None:
         body = error.body()

@@ -13,8 +13,7 @@ from .errors import GatewayError, deadline_passed, stream_interrupted
 from .heartbeat import Heartbeat
 from .relay import DONE, Relay, add_reasoning_content, rename, usage_of
 from .requests import body_for
-from .routing import Failure, Pick, Usage
-from .routing._telling import error_of
+from .routing import Failure, Pick, Usage, error_of
 from .upstream import ERRORS, clocks_of, failure_of, is_deadline, read_all, read_error
 
 if TYPE_CHECKING:
@@ -98,11 +97,10 @@ class Attempt:
             raw = rename(raw, content, chat.match.asked)
         now = monotonic()
         chat.spent += now - self._began
-        cost = None if usage is None else pick.lease.cost(usage)
+        cost = None if usage is None else chat.book(pick, usage)
         chat.plan.succeeded(pick, now, seconds=now - self._began, usage=usage)
-        if usage is not None:
-            chat.gateway.metrics.used(pick.group, chat.caller.name, usage, cost)
-        await chat.call.respond_lines(b"%b%b%b" % (_JSON, self._head(now), cost_headers(cost)), raw)
+        spent = chat.gateway.metrics.spent.get(chat.caller.name)
+        await chat.call.respond_lines(b"%b%b%b" % (_JSON, self._head(now), cost_headers(cost, spent)), raw)
         return None
 
     def _relay(self) -> Relay:
@@ -133,7 +131,8 @@ class Attempt:
         self._series.first.observe(now - chat.call.started)
         heart = Heartbeat(chat.call, chat.request.asked.keepalive or pick.deployment.keepalive)
         try:
-            await chat.call.start(200, [*STREAM, *split(self._head(now))])
+            spent = chat.gateway.metrics.spent.get(chat.caller.name)
+            await chat.call.start(200, [*STREAM, *split(self._head(now) + cost_headers(None, spent))])
             failure = await self._pass_on(held, exchange, relay, heart)
         except BaseException:
             self._left(relay)
@@ -185,7 +184,7 @@ class Attempt:
             usage = usage or self._guess(relay)
             rest = b"data: " + self._error(failure).body() + b"\n\n"
         if usage is not None:
-            chat.gateway.metrics.used(pick.group, chat.caller.name, usage, pick.lease.cost(usage))
+            chat.book(pick, usage)
         await chat.call.finish(rest)
 
     def _error(self, failure: Failure) -> GatewayError:
@@ -197,7 +196,7 @@ class Attempt:
         """Books what a stream used until the client left it, or it had to be ended."""
         chat, pick = self._chat, self._pick
         usage = relay.usage or self._guess(relay)
-        chat.gateway.metrics.used(pick.group, chat.caller.name, usage, pick.lease.cost(usage))
+        chat.book(pick, usage)
         chat.plan.left(pick, monotonic(), usage)
 
     def _guess(self, relay: Relay) -> Usage:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal
 from difflib import get_close_matches
 from time import monotonic
 from typing import TYPE_CHECKING, Final
@@ -13,7 +14,7 @@ from .call import Call
 from .config import Match
 from .errors import GatewayError, several_models, unknown_model
 from .requests import ChatRequest
-from .routing import Caller, Pick, Plan, Queue, Sleep, Ticket, Wishes
+from .routing import Caller, Pick, Plan, Queue, Sleep, Ticket, Usage, Wishes
 
 if TYPE_CHECKING:
     from .app import Gateway
@@ -35,6 +36,7 @@ class Chat:
         "began",
         "call",
         "caller",
+        "cost",
         "forwarded",
         "gateway",
         "group",
@@ -43,6 +45,7 @@ class Chat:
         "request",
         "spent",
         "ticket",
+        "used",
     )
 
     plan: Plan
@@ -57,8 +60,18 @@ class Chat:
         self.forwarded = self._headers()
         self.began = 0.0
         self.spent = 0.0  # seconds that the service took
+        self.used: Usage | None = None
+        self.cost: Decimal | None = None
+        """What the last attempt that anything is known of used, and what that cost."""
         self.group = self.match.group.name
         """The model's group, for metrics: of those there are few, whatever clients ask for."""
+
+    def book(self, pick: Pick, usage: Usage) -> Decimal | None:
+        """Counts what an attempt used, and says what that costs; `None` where no price is known."""
+        cost = pick.lease.cost(usage)
+        self.used, self.cost = usage, cost
+        self.gateway.metrics.used(pick.group, self.caller.name, usage, cost)
+        return cost
 
     async def run(self) -> None:
         """Answers.

@@ -12,6 +12,7 @@ from .routing import Status, Usage
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 _OVERHEAD: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
 _STATES: Final = {"up": 0, "testing": 1, "cooling": 2}
+_ZERO: Final = Decimal(0)
 _PREFIX: Final = "wandb_inference_gateway"
 
 
@@ -164,6 +165,8 @@ class Metrics:
         self.reloads = Family(
             "reloads_total", "Configurations read again, by whether they hold.", ("outcome",), Counter
         )
+        self.spent: dict[str, Decimal] = {}
+        """Dollars by key, since the process began."""
         self._models: dict[str, ModelMetrics] = {}
 
     def model(self, name: str) -> ModelMetrics:
@@ -181,6 +184,7 @@ class Metrics:
             self.tokens.of(model, key, "cached").value += usage.cached_tokens
         if cost is not None:
             self.cost.of(model, key).value += cost  # type: ignore[operator]
+            self.spent[key] = self.spent.get(key, _ZERO) + cost
 
     def render(self, status: Iterable[Status], gauges: dict[str, float], *, aliases: bool) -> bytes:
         """The whole page.

@@ -212,7 +212,10 @@ def _health(gateway: Gateway, caller: Caller) -> dict[str, Any]:
             "failed_last_minute": each.failed,
             "in_flight": each.in_flight,
         }
-        if each.state == "up":
+        probe = gateway.prober.found.get(each.deployment.id)
+        if probe is not None:
+            about["probe"] = probe.shown()
+        if each.state == "up" and (probe is None or probe.problem is None):
             good.append(about)
         else:
             bad.append(

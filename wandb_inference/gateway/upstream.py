@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Mapping
 from time import monotonic
 from typing import TYPE_CHECKING, Final
@@ -40,7 +41,7 @@ MAX_ERROR: Final = 64 * 1024
 class _Place:
     """Where a deployment is, and what goes before each body."""
 
-    __slots__ = ("deployment", "head", "headers", "key", "origin", "url", "way")
+    __slots__ = ("deployment", "head", "headers", "key", "origin", "probe", "url", "way")
 
     def __init__(self, deployment: Deployment, way: Way, origin: Origin, host: str, path: str, url: str) -> None:
         self.deployment = deployment
@@ -57,10 +58,13 @@ class _Place:
         }
         if deployment.project:
             self.headers["openai-project"] = deployment.project
-        lines = [f"POST {path} HTTP/1.1", f"host: {host}", *(f"{name}: {text}" for name, text in self.headers.items())]
+        lines = [f"host: {host}", *(f"{name}: {text}" for name, text in self.headers.items())]
         if self.key is not None:
             lines.append(f"authorization: Bearer {self.key}")
-        self.head = "\r\n".join(lines).encode("latin-1") + b"\r\n"
+        rest = "\r\n".join(lines).encode("latin-1") + b"\r\n"
+        self.head = b"POST %b HTTP/1.1\r\n%b" % (path.encode("latin-1"), rest)
+        models = path.removesuffix("/chat/completions") + "/models"
+        self.probe = b"GET %b HTTP/1.1\r\n%b\r\n" % (models.encode("latin-1"), rest)
 
 
 class Upstream:
@@ -73,7 +77,8 @@ class Upstream:
     def __init__(self, server: ServerSettings) -> None:
         network = Network(verify=server.ssl_verify, cert=server.ssl_certificate)
         self._routes = Routes(network)
-        self._pool = AsyncPool(_IDLE, Dialer(network, Outbox(asyncio.get_running_loop().call_soon)))
+        family = socket.AF_INET if server.force_ipv4 else 0
+        self._pool = AsyncPool(_IDLE, Dialer(network, Outbox(asyncio.get_running_loop().call_soon), family))
         self._places: dict[str, _Place] = {}
 
     async def open(self) -> None:
@@ -99,10 +104,7 @@ class Upstream:
         Raises:
             Exception: One of `ERRORS`.
         """
-        deployment = pick.deployment
-        place = self._places.get(deployment.id)
-        if place is None or place.deployment is not deployment:
-            place = self._places[deployment.id] = self._place(deployment)
+        place = self._place(pick.deployment)
         if not place.way.direct:
             return await self._send_by_httpx(place, body, more, stream=stream, clocks=clocks)
         lines = "".join([f"{name}: {value}\r\n" for name, value in more.items()]).encode("latin-1")
@@ -120,10 +122,36 @@ class Upstream:
         await exchange.send(self._pool.httpx(place.way.proxy), request, place.key, place.way.proxy, is_own=True)
         return exchange
 
+    async def ask(self, deployment: Deployment, clocks: Clocks) -> AsyncExchange:
+        """Asks for the list of models, and waits for the head of the answer.
+
+        Args:
+            deployment: Whom.
+            clocks: The request's.
+
+        Raises:
+            Exception: One of `ERRORS`.
+        """
+        place = self._place(deployment)
+        if not place.way.direct:
+            url = f"{deployment.base_url}/models"
+            request = Request("GET", url, place.headers, None, clocks.timeouts, Context(url))
+            beside = AsyncHttpxExchange(clocks, stream=False)
+            await beside.send(self._pool.httpx(place.way.proxy), request, place.key, place.way.proxy, is_own=True)
+            return beside
+        exchange = AsyncDirectExchange(self._pool, place.origin, "GET", clocks)
+        await exchange.send(place.probe)
+        return exchange
+
     def _place(self, deployment: Deployment) -> _Place:
-        url = f"{deployment.base_url}/chat/completions"
-        target = target_of(url)
-        return _Place(deployment, self._routes.to(target.origin), target.origin, target.host, target.path, url)
+        place = self._places.get(deployment.id)
+        if place is None or place.deployment is not deployment:
+            url = f"{deployment.base_url}/chat/completions"
+            target = target_of(url)
+            way = self._routes.to(target.origin)
+            place = _Place(deployment, way, target.origin, target.host, target.path, url)
+            self._places[deployment.id] = place
+        return place
 
 
 def clocks_of(pick: Pick, *, stream: bool) -> Clocks:

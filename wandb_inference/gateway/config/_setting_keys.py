@@ -103,7 +103,7 @@ KEYS: Final[tuple[Key, ...]] = (
         "limits of keys that are made",
         _NO_KEYS_MADE,
     ),
-    *taken(_L, "force_ipv4", "connect by IPv4 alone"),
+    *taken(_L, "force_ipv4", "connect by IPv4 alone, where no proxy is between"),
     *warned(_L, "cache cache_params", _NO_CACHE),
     *warned(_L, "set_verbose", _LOGGING),
     *warned(

@@ -11,10 +11,10 @@ from ._line import Waiter
 from ._plan import Plan
 from ._router import Router, Status
 from ._sharing import share_of
+from ._telling import error_of
 from ._values import Caller, Failure, Finished, Pick, Queue, Sleep, Step, Usage, Wishes
 
 __all__ = [
-    "share_of",
     "Caller",
     "Failure",
     "Finished",
@@ -34,4 +34,6 @@ __all__ = [
     "Usage",
     "Waiter",
     "Wishes",
+    "error_of",
+    "share_of",
 ]

@@ -27,6 +27,9 @@ _MOST_SEATS: Final = 1000
 """Model ids that a deployment keeps places for; with wildcards it is clients who make up ids."""
 
 
+_PROBE: Final = "a probe found that "
+
+
 def _nobody(waiter: Waiter) -> None:
     """For those who look at `waiter.ready` themselves."""
 
@@ -181,6 +184,24 @@ class Router:
                 lane = self._lanes[key] = Lane()
             seat = seats[id] = Seat(state, lane, rate_of(deployment, id))
         return seat
+
+    def probed(self, id: str, problem: str | None, now: float, seconds: float) -> None:
+        """Takes what a probe said of a deployment.
+
+        Args:
+            id: The deployment's.
+            problem: What is wrong; `None` closes what a probe has opened, and nothing else: that a list of models comes
+                does not mean that chats are answered.
+            now: The time.
+            seconds: How long it holds.
+        """
+        state = self.states.get(id)
+        if state is None:
+            return
+        if problem is not None:
+            state.breaker.open(now, seconds, f"{_PROBE}{problem}")
+        elif state.breaker.cause.startswith(_PROBE):
+            state.breaker.close()
 
     def status(self, now: float) -> list[Status]:
         """How all deployments are, by group."""
