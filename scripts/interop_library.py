@@ -10,10 +10,13 @@ import difflib
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -25,6 +28,9 @@ from wandb_inference.testing import Emulator, RecordedRequest
 KEY = "0123456789abcdef0123456789abcdef01234567"
 PROJECT = "team/project"
 LIMIT = 120.0  # seconds: an example takes two to ten, most of it imports
+GATEWAY_KEYS = {
+    name: f"a-key-of-the-gateway-{name.lower()}" for name in ("GATEWAY_MASTER_KEY", "GATEWAY_KEY", "GATEWAY_TRIAL_KEY")
+}
 
 NOTEBOOK = """
 import nbformat, sys
@@ -44,13 +50,67 @@ def versions(library: Library) -> str:
     return ", ".join(f"{name} {version(name)}" for name in names) + f" on Python {platform.python_version()}"
 
 
+@contextmanager
+def before(emulator: Emulator, config: str) -> Iterator[dict[str, str]]:
+    """A gateway before the emulator, and the variables that lead there.
+
+    Raises:
+        SystemExit: It did not start.
+    """
+    account = {"WANDB_API_KEY": KEY, "WANDB_PROJECT": PROJECT, "WANDB_INFERENCE_GATEWAY_API_BASE": emulator.base_url}
+    command = [sys.executable, "-m", "wandb_inference", "gateway", "--config", str(EXAMPLES.parent / config)]
+    with subprocess.Popen(
+        [*command, "--port", "0"],
+        env={**os.environ, **account, **GATEWAY_KEYS},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            found = re.search(r"http://[\w.:]+/v1", process.stdout.readline())
+            if found is None:
+                raise SystemExit("The gateway did not start.")
+            key = GATEWAY_KEYS["GATEWAY_KEY"]
+            yield {"OPENAI_BASE_URL": found[0], "OPENAI_API_KEY": key, **GATEWAY_KEYS}
+        finally:
+            process.terminate()
+
+
+def modules(library: Library) -> Path:
+    """The folder with what npm has installed for the library's files.
+
+    Raises:
+        SystemExit: It can't be done.
+    """
+    where = Path(sys.prefix) / "node"
+    if not all((where / "node_modules" / name.split("@")[0]).is_dir() for name in library.node):
+        where.mkdir(exist_ok=True)
+        npm = shutil.which("npm")
+        command = [npm or "npm", "install", "--prefix", str(where), "--no-audit", "--no-fund", *library.node]
+        if npm is None or subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode:
+            raise SystemExit(f"npm could not install {', '.join(library.node)}.")
+    return where
+
+
 def printed(path: Path, library: Library, emulator: Emulator) -> tuple[int, str]:
     """Exit code and output of an example, errors included."""
+    if not library.gateway:
+        return run(path, library, {"WANDB_API_BASE": emulator.base_url, "WANDB_API_KEY": KEY, "WANDB_PROJECT": PROJECT})
+    with before(emulator, library.gateway) as variables:
+        return run(path, library, variables)
+
+
+def run(path: Path, library: Library, variables: dict[str, str]) -> tuple[int, str]:
+    """Exit code and output of an example, which gets these variables."""
     command: dict[str, list[str]] = {
         ".py": [sys.executable, str(path)],
         ".sh": ["sh", "-e", str(path)],
         ".ipynb": [sys.executable, "-c", NOTEBOOK, str(path)],
     }
+    if path.suffix == ".mjs":
+        # Node looks for modules beside the file.
+        command[".mjs"] = ["node", str(shutil.copy(path, str(modules(library))))]
     with tempfile.TemporaryDirectory() as home:
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("WANDB_")},
@@ -59,9 +119,7 @@ def printed(path: Path, library: Library, emulator: Emulator) -> tuple[int, str]
             "HOME": home,
             "PYTHONIOENCODING": "utf-8",
             "PYTHONUNBUFFERED": "1",  # what goes to two streams comes in the order in which it was written
-            "WANDB_API_BASE": emulator.base_url,
-            "WANDB_API_KEY": KEY,
-            "WANDB_PROJECT": PROJECT,
+            **variables,
         }
         try:
             done = subprocess.run(
@@ -110,6 +168,10 @@ def tried(name: str, *, write: bool) -> bool:
     outputs: dict[str, str] = {}
     good = True
     for file, replies in library.replies.items():
+        if file.endswith(".mjs") and shutil.which("node") is None:
+            print(f"  {file:<24} left out: there is no node on this machine", flush=True)
+            outputs[file] = expected.get(file, "")
+            continue
         with Emulator(api_key=KEY, project=PROJECT) as emulator:
             for reply in replies:
                 emulator.reply(**reply)

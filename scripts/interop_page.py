@@ -16,7 +16,7 @@ _BLOCK = re.compile(
     r"<!-- file: (?P<name>\S+) -->\n```(?P<language>\w+)\n(?P<code>.*?)```\n(?:\n```text\n(?P<output>.*?)```\n)?",
     re.DOTALL,
 )
-_LANGUAGES = {".py": "python", ".ipynb": "python", ".sh": "sh", ".toml": "toml"}
+_LANGUAGES = {".py": "python", ".ipynb": "python", ".sh": "sh", ".toml": "toml", ".mjs": "js"}
 _RUN = re.compile(r"^Run with .*$", re.MULTILINE)
 
 

@@ -32,6 +32,10 @@ class Library(NamedTuple):
     """Answers that the example leaves before their end."""
     environment: Mapping[str, str] = {}
     """Variables beside those of the client."""
+    gateway: str = ""
+    """The configuration in `examples` of a gateway between the library and the emulator."""
+    node: tuple[str, ...] = ()
+    """What npm installs for files that Node runs."""
 
 
 def fields(**values: str) -> Mapping[str, Any]:
@@ -102,6 +106,20 @@ LIBRARIES: dict[str, Library] = {
         packages=("opentelemetry-sdk>=1.30",),
         replies={"opentelemetry_tracing.py": [WEATHER, COLD]},
         extras="emulator,otel",
+    ),
+    "gateway": Library(
+        packages=("openai>=2.30", "langchain-openai>=1.7", "litellm>=1.110"),
+        replies={
+            "gateway_openai.py": [PRIME, COUNT, WEATHER, COLD, {"value": BREAD}, COUNT],
+            "gateway_node.mjs": [PRIME, COUNT, WEATHER, {"value": BREAD}],
+            "gateway_langchain.py": [PRIME, COUNT, WEATHER, {"value": BREAD}],
+            "gateway_litellm.py": [PRIME, COUNT, WEATHER, {"value": BREAD}],
+            "gateway_ours.py": [PRIME, COUNT, WEATHER, COLD, {"value": BREAD}, COUNT],
+        },
+        extras="emulator,gateway",
+        environment={"LITELLM_LOCAL_MODEL_COST_MAP": "True"},  # nothing is fetched at import
+        gateway="gateway.yaml",
+        node=("openai@6",),
     ),
     "litellm": Library(
         packages=("litellm>=1.110",),

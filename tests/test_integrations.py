@@ -22,7 +22,7 @@ from interop_table import LIBRARIES, Library
 from wandb_inference.testing import Emulator
 
 ROOT = PAGES.parent.parent
-FILES = sorted(path for path in EXAMPLES.rglob("*") if path.suffix in {".py", ".ipynb", ".sh", ".toml"})
+FILES = sorted(path for path in EXAMPLES.rglob("*") if path.suffix in {".py", ".ipynb", ".sh", ".toml", ".mjs"})
 LONGER = {"langchain_model.py": 85, "llm_wandb_inference.py": 99}
 """Lines of what is a class or a plugin to be copied; the others have 60 at most."""
 

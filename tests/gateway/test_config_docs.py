@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from config_files import ENVIRON, loaded
 
+from wandb_inference.gateway.config import load
 from wandb_inference.gateway.config._keys import table
 
 ROOT = Path(__file__).parent.parent.parent
@@ -33,3 +34,16 @@ def test_the_examples(number: int, tmp_path: Path) -> None:
 
     assert config.groups
     assert len(EXAMPLES) == 3
+
+
+def test_the_file_to_copy() -> None:
+    """The example configuration is one without a warning."""
+    variables = {
+        name: f"{name.lower()}-0123456789" for name in ("GATEWAY_MASTER_KEY", "GATEWAY_KEY", "GATEWAY_TRIAL_KEY")
+    }
+
+    config = load(ROOT / "examples" / "gateway.yaml", environ={**ENVIRON, **variables})
+
+    assert list(config.groups) == ["small", "big", "wandb/*"]
+    assert [key.name for key in config.keys] == ["notebooks", "trial"]
+    assert config.warnings == ()

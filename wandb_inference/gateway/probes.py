@@ -11,6 +11,7 @@ from pydantic_core import from_json
 from .._core.wire import Timeouts
 from .._transport.clocks import Clocks
 from .config import Deployment
+from .errors import GatewayError
 from .upstream import ERRORS, failure_of, read_all
 
 if TYPE_CHECKING:
@@ -105,21 +106,20 @@ class Prober:
     async def _models(self, deployment: Deployment, seconds: float) -> tuple[set[str], str | None]:
         """The ids that a server lists, and what is wrong."""
         clocks = Clocks(Timeouts(seconds, seconds, seconds, seconds))
-        exchange = None
         try:
             exchange = await self._gateway.upstream.ask(deployment, clocks)
-            status = exchange.answer.status
-            if status != 200:
-                return set(), f"it answered {status}"
-            value: object = from_json(await read_all(exchange, _MOST))
-        except ValueError:
+            try:
+                status, raw = exchange.answer.status, await read_all(exchange, _MOST)
+            finally:
+                await exchange.close()
+            value: object = from_json(raw) if status == 200 else None
+        except (ValueError, GatewayError):  # or one that is too large
             return set(), "its list of models is none"
         except ERRORS as error:
             kind = failure_of(error).kind
             return set(), "it did not answer in time" if kind == "timeout" else "it could not be reached"
-        finally:
-            if exchange is not None:
-                await exchange.close(drain=True)
+        if status != 200:
+            return set(), f"it answered {status}"
         data = cast("dict[str, Any]", value).get("data") if isinstance(value, dict) else None
         listed = cast("list[object]", data) if isinstance(data, list) else []
         ids = [cast("dict[str, object]", item).get("id") for item in listed if isinstance(item, dict)]
