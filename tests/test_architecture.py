@@ -124,7 +124,7 @@ def test_the_sdk_needs_what_it_declares(path: Path) -> None:
         "cli": {"click", "markdown_it", "prompt_toolkit", "rich"},
         "tracing": {"opentelemetry", "requests"},
         # pydantic_core is what pydantic itself reads and writes JSON with, at a tenth of the cost of json.
-        "gateway": {"httptools", "pydantic_core", "uvicorn", "uvloop", "yaml"},
+        "gateway": {"httptools", "opentelemetry", "pydantic_core", "uvicorn", "uvloop", "yaml"},
     }
     extra = extras.get(layer_of(path), set())
 
