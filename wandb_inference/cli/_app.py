@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 import sys
@@ -17,7 +16,7 @@ from click.shell_completion import shell_complete
 
 from .._version import __version__
 from ..exceptions import APIError, ConfigurationError, InvalidRequestError
-from ._console import complain, is_terminal, note
+from ._console import complain, is_terminal, let_go, note
 from ._terms import in_terms_of_commands
 
 NAME: Final = "wandb-inference"
@@ -133,12 +132,12 @@ def run(argv: Sequence[str] | None) -> int:
         complain("this command needs: pip install 'wandb-inference[cli]'")
         return 2
     except BrokenPipeError:
-        _let_go()
+        let_go(sys.stdout)
         return 0
     except OSError as error:
         what = "the output can't be written" if error.filename is None else str(error.filename)
         complain(f"{what}: {error.strerror or error}")
-        _let_go()
+        let_go(sys.stdout)
         return 1
     return code if arguments else 2
 
@@ -168,16 +167,13 @@ def _warned(
 
 def _show(error: click.ClickException) -> None:
     if sys.stderr is not None:  # click would take the standard output in its place
-        with contextlib.suppress(OSError):
+        try:
             error.show(sys.stderr)
+            sys.stderr.flush()
+        except OSError:
+            let_go(sys.stderr)
 
 
 def _flush(output: TextIO | None) -> None:
     if output is not None:  # as it is where the descriptor was closed
         output.flush()
-
-
-def _let_go() -> None:
-    """Leaves an output that nobody reads any more: `head` has had enough, and Python would complain at its end."""
-    with contextlib.suppress(OSError, AttributeError):  # there may be none, or what stands in for it is no file
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

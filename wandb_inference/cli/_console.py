@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import sys
 import textwrap
@@ -43,8 +44,16 @@ def note(message: str) -> None:
 def to_stderr(text: str) -> None:
     """Writes a line on the standard error, as it is; one that was closed, or is full, is passed over."""
     if sys.stderr is not None:  # `print` would take the standard output in its place
-        with contextlib.suppress(OSError):
+        try:
             print(text, file=sys.stderr, flush=True)
+        except OSError:
+            let_go(sys.stderr)
+
+
+def let_go(stream: IO[str] | None) -> None:
+    """Leaves a stream that takes no more, or that nobody reads: Python would complain of what it holds at its end."""
+    with contextlib.suppress(OSError, AttributeError):  # there may be none, or what stands in for it is no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # type: ignore[union-attr]
 
 
 def one_line(text: str) -> str:
