@@ -315,7 +315,7 @@ def test_the_pick_says_all_that_the_call_needs() -> None:
     stream = pick(plan(here, stream_timeout=1.0, deadline=60.0), 0.0)
     other = pick(plan(here, model="w/x"))
 
-    assert (own.model, own.group, own.timeout, own.stall, own.deadline) == ("org/a", "m", 7.0, 3.0, None)
+    assert (own.model, own.group, own.timeout, own.stall, own.deadline) == ("org/a", "m", 7.0, 3.0, 6000.0)
     assert (given.timeout, given.stall) == (2.0, 2.0)
     assert (stream.stall, stream.deadline) == (1.0, 60.0)
     assert (other.model, other.group, other.timeout, other.stall) == ("org/x", "w/*", 600.0, 9.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -9,18 +10,21 @@ from pydantic_core import from_json, to_json
 
 from .._transport.clocks import ClockError
 from .answers import STREAM, chat_headers, cost_headers, split
+from .call import ClientLeftError
 from .errors import GatewayError, deadline_passed, stream_interrupted
 from .heartbeat import Heartbeat
 from .relay import DONE, Relay, add_reasoning_content, rename, usage_of
 from .requests import body_for
 from .routing import Failure, Pick, Usage, error_of
-from .upstream import ERRORS, clocks_of, failure_of, is_deadline, read_all, read_error
+from .upstream import ERRORS, clocks_of, failure_of, read_all, read_error
 
 if TYPE_CHECKING:
     from .._transport.async_exchange import AsyncExchange
     from .chat import Chat
 
 _JSON: Final = b"content-type: application/json\r\n"
+_SOON: Final = 0.02
+"""Seconds before a deadline that count as at it: clocks are not read at the same time."""
 _CLEAN_END: Final = "the service ended the stream before the answer was complete"
 
 
@@ -52,7 +56,7 @@ class Attempt:
         body = body_for(chat.request, pick.deployment, pick.model)
         failure: Failure | None
         exchange: AsyncExchange | None = None
-        is_done = is_late = False
+        is_done = False
         try:
             exchange = await chat.gateway.upstream.send(pick, body, chat.forwarded, stream=stream, clocks=self._clocks)
             status = exchange.answer.status
@@ -65,18 +69,21 @@ class Attempt:
             else:
                 failure = await self._whole(exchange)
         except ERRORS as error:
-            failure, is_late = failure_of(error), is_deadline(error)
+            failure = failure_of(error)
+        except (asyncio.CancelledError, ClientLeftError):
+            self._count("left")
+            raise
         finally:
             if exchange is not None:
                 await exchange.close(drain=is_done)
         if failure is None:
-            self._count("answered")
             return True
         self._count(str(failure.status) if failure.kind == "status" else failure.kind)
         chat.spent += monotonic() - self._began
-        chat.plan.failed(pick, failure, monotonic())
-        if is_late and chat.plan.deadline is not None:
-            raise deadline_passed(chat.plan.deadline - chat.began)
+        now, deadline = monotonic(), chat.plan.deadline
+        chat.plan.failed(pick, failure, now)
+        if failure.kind == "timeout" and deadline is not None and now >= deadline - _SOON:
+            raise deadline_passed(deadline - chat.began)
         return False
 
     async def _whole(self, exchange: AsyncExchange) -> Failure | None:
@@ -99,6 +106,7 @@ class Attempt:
         chat.spent += now - self._began
         cost = None if usage is None else chat.book(pick, usage)
         chat.plan.succeeded(pick, now, seconds=now - self._began, usage=usage)
+        self._count("answered")
         spent = chat.gateway.metrics.spent.get(chat.caller.name)
         await chat.call.respond_lines(b"%b%b%b" % (_JSON, self._head(now), cost_headers(cost, spent)), raw)
         return None
@@ -177,11 +185,12 @@ class Attempt:
         now, usage = monotonic(), relay.usage
         if failure is None:
             chat.plan.succeeded(pick, now, seconds=now - self._began, usage=usage)
+            self._count("answered")
             rest = b"" if relay.done else DONE
         else:
             self._count("interrupted")
-            chat.plan.failed(pick, failure, now)
             usage = usage or self._guess(relay)
+            chat.plan.failed(pick, failure, now, usage)
             rest = b"data: " + self._error(failure).body() + b"\n\n"
         if usage is not None:
             chat.book(pick, usage)

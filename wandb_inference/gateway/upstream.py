@@ -158,6 +158,8 @@ def clocks_of(pick: Pick, *, stream: bool) -> Clocks:
     """The clocks of an attempt that begins now."""
     read = pick.stall if stream else pick.timeout
     deadline = None if pick.deadline is None else max(0.001, pick.deadline - monotonic())
+    if not stream:  # all of an answer comes at once, or it drips
+        deadline = pick.timeout if deadline is None else min(deadline, pick.timeout)
     return Clocks(Timeouts(min(CONNECT, pick.timeout), read, pick.stall, deadline))
 
 
@@ -192,12 +194,6 @@ async def read_error(exchange: AsyncExchange) -> bytes:
     except ERRORS:
         pass
     return b"".join(pieces)
-
-
-def is_deadline(error: Exception) -> bool:
-    """Whether an exchange ended at the deadline of the whole request."""
-    cause = error.__cause__ if isinstance(error, NotSentError) else error
-    return isinstance(cause, ClockError) and cause.clock == "deadline"
 
 
 def failure_of(error: Exception) -> Failure:

@@ -37,8 +37,8 @@ class RouterSettings:
     """Seconds for each step of an attempt."""
     stream_timeout: float | None = None
     """Seconds without data on a stream; `None`: as `timeout`."""
-    deadline: float | None = None
-    """Seconds for a whole request, retries and fallbacks included."""
+    deadline: float | None = 6000.0
+    """Seconds for a whole request, retries and fallbacks included; LiteLLM's own longest."""
     retry_budget: float = 0.1
     """Retries at most, as a share of requests."""
     allowed_fails: int | None = None

@@ -76,7 +76,7 @@ KEYS: Final[tuple[Key, ...]] = (
     *taken(_R, "enable_weighted_failover", "always: the rest of a group is tried before its fallbacks"),
     *refused(_R, "provider_budget_config", "one provider has no budget apart; `max_budget` limits models and keys"),
     *warned(_R, "alerting_config assistants_config plugins *_router* set_verbose debug_level", _NO_EFFECT),
-    *taken(_R, "deadline", "seconds for a whole request, retries and fallbacks included", ours=True),
+    *taken(_R, "deadline", "seconds for a whole request, retries and fallbacks included; 6000", ours=True),
     *taken(_R, "retry_budget", "retries at most, as a share of requests; 0.1", ours=True),
     *taken(_L, "num_retries", "as in `router_settings`, which comes first"),
     *taken(_L, "request_timeout", "as `router_settings.timeout`, which comes first"),
