@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,21 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "wandb_inference"
 MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def each_module(check: Callable[[Path], None]) -> Callable[[], None]:
+    """Has a test look at every module: two thousand tests of a millisecond would cost seconds."""
+
+    def test() -> None:
+        for path in MODULES:
+            try:
+                check(path)
+            except AssertionError as error:
+                raise AssertionError(f"{path.relative_to(PACKAGE)}: {error}") from error
+
+    test.__name__, test.__doc__ = check.__name__, check.__doc__
+    return test
+
 
 # From the ground up. Imports point to the same layer or to a lower one.
 LAYERS = [
@@ -76,7 +91,7 @@ def own(path: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+@each_module
 def test_imports_point_down(path: Path) -> None:
     """A module imports from its own layer and from lower ones."""
     if path == PACKAGE / "__init__.py":
@@ -103,14 +118,14 @@ def test_the_transports_decisions_never_wait(name: str) -> None:
     assert not third_party(PACKAGE / "_transport" / f"{name}.py") & WAITING
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+@each_module
 def test_httpx_has_one_home(path: Path) -> None:
     """Only the transport imports httpx, its public face, and the emulator, which stands in for it."""
     if layer_of(path) not in ("_transport", "transports", "testing"):
         assert not third_party(path) & {"httpx", "anyio", "httpcore", "h11"}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+@each_module
 def test_the_sdk_needs_what_it_declares(path: Path) -> None:
     """Outside the standard library, the SDK imports its declared dependencies alone."""
     declared = {"httpx", "anyio", "certifi", "h11", "pydantic", "typing_extensions"}
@@ -147,7 +162,7 @@ def test_dependencies_are_declared() -> None:
     ]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+@each_module
 def test_modules_are_small(path: Path) -> None:
     """A module that passes 300 lines is two modules; 400 is the end."""
     assert len(path.read_text().splitlines()) <= 400
@@ -162,7 +177,7 @@ def test_excluded_lines_are_few_and_explained() -> None:
     assert all(re.search(r"pragma: no (cover|branch)\s+\S+", line) for line in excluded)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+@each_module
 def test_modules_say_what_they_are(path: Path) -> None:
     """Each module has a docstring, and no `print`."""
     tree = ast.parse(path.read_text())
