@@ -27,7 +27,7 @@ import tour
 
 ROOT = setup_venv.ROOT
 SCRIPTS = ROOT / "scripts"
-COMMANDS = ("bench", "capture", "demo", "interop", "interop-otel", "pictures", "test", "update-catalogue")
+COMMANDS = ("bench", "capture", "demo", "fuzz", "interop", "interop-otel", "pictures", "test", "update-catalogue")
 PACKAGE = sorted((ROOT / "wandb_inference").rglob("*.py"))
 
 

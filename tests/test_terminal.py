@@ -35,7 +35,7 @@ def test_the_environment_the_size_and_what_has_scrolled_away():
     code = (
         "import os, signal; print(os.get_terminal_size(), os.environ['A'], 'B' in os.environ);\n"
         "for n in range(9): print('line', n)\n"
-        "signal.signal(signal.SIGWINCH, lambda *_: print(os.get_terminal_size(), flush=True))\n"
+        "signal.signal(signal.SIGWINCH, lambda *_: os.write(1, str(os.get_terminal_size()).encode()))\n"
         "print('ready', flush=True); signal.pause()"
     )
     with Terminal.spawn([sys.executable, "-c", code], {"A": "x", "B": None}, rows=5, cols=60) as terminal:

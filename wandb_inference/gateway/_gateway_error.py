@@ -38,6 +38,7 @@ class GatewayError(Exception):
         retry_after: Seconds until another attempt makes sense.
         should_retry: Whether a client of OpenAI's is to try again; `None`: as it likes. What the gateway has tried
             again is not to be tried again by its clients.
+        allowed: The methods that the path takes, for the header `Allow` that a 405 must have (RFC 9110, 15.5.6).
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class GatewayError(Exception):
         param: str | None = None,
         retry_after: float | None = None,
         should_retry: bool | None = None,
+        allowed: str | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -59,10 +61,11 @@ class GatewayError(Exception):
         self.param = param
         self.retry_after = retry_after
         self.should_retry = should_retry
+        self.allowed = allowed
 
     def headers(self) -> dict[str, str]:
         """The headers that go with it, names in lower case."""
-        headers: dict[str, str] = {}
+        headers: dict[str, str] = {} if self.allowed is None else {"allow": self.allowed}
         if self.retry_after is not None:
             headers["retry-after"] = str(max(1, math.ceil(self.retry_after)))
         if self.should_retry is not None:

@@ -129,8 +129,9 @@ def no_such_path(path: str) -> GatewayError:
 
 def wrong_method(method: str, allowed: Iterable[str]) -> GatewayError:
     """A path that takes other methods."""
-    message = f"{shown(method)} is not for this path: it takes {', '.join(allowed)}"
-    return GatewayError(405, "method_not_allowed", message)
+    taken = ", ".join(allowed)
+    message = f"{shown(method)} is not for this path: it takes {taken}"
+    return GatewayError(405, "method_not_allowed", message, allowed=taken)
 
 
 def shown(text: str) -> str:

@@ -16,7 +16,7 @@ _PUBLIC: Final[list[dict[str, list[str]]]] = [{}]
 def document() -> dict[str, Any]:
     """The document."""
     chat = _chat()
-    by_model = {**chat, "parameters": [_model_parameter()]}
+    by_model = {**_chat("ChatRequestByPath"), "parameters": [_model_parameter()]}
     return {
         "openapi": "3.1.0",
         "info": {"title": "W&B Inference gateway", "version": __version__},
@@ -40,7 +40,11 @@ def document() -> dict[str, Any]:
         },
         "components": {
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
-            "schemas": {"Error": _error(), "ChatRequest": _request()},
+            "schemas": {
+                "Error": _error(),
+                "ChatRequest": _request({"type": "string", "minLength": 1}, "model", "messages"),
+                "ChatRequestByPath": _request(False, "messages"),
+            },
         },
     }
 
@@ -55,12 +59,12 @@ def _get(summary: str, *, kind: str = "application/json", public: bool = False) 
     return operation
 
 
-def _chat() -> dict[str, Any]:
+def _chat(request: str = "ChatRequest") -> dict[str, Any]:
     return {
         "summary": "Asks a model",
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ChatRequest"}}},
+            "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{request}"}}},
         },
         "responses": {
             "200": {"description": "The answer", "content": {"application/json": {}, "text/event-stream": {}}},
@@ -73,13 +77,13 @@ def _model_parameter() -> dict[str, Any]:
     return {"name": "model", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
 
 
-def _request() -> dict[str, Any]:
+def _request(model: dict[str, Any] | bool, *required: str) -> dict[str, Any]:
     return {
         "type": "object",
         "description": "As OpenAI's; what is not here is the service's to judge.",
-        "required": ["messages"],
+        "required": [*required],
         "properties": {
-            "model": {"type": "string"},
+            "model": model,
             "messages": {"type": "array", "minItems": 1, "items": {"type": "object"}},
             "stream": {"type": ["boolean", "null"]},
         },
