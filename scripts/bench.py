@@ -1,7 +1,8 @@
 """Measurements beside the peers, in one table with the targets. Run as `scripts/bench`.
 
 Without arguments everything is measured, in less than ten minutes; table, chart and all samples then lie in
-`.cache/bench/last`. `--write` puts them where the README shows them.
+`.cache/bench/last`. `--write` puts them where the README shows them. `scripts/bench gateway` measures the gateway; it has
+options of its own.
 
 Every peer has a virtual environment of its own under `.cache/bench`, installed once; delete a folder there to measure
 that peer's newest release.
@@ -112,6 +113,10 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
 
 def main(given: Sequence[str]) -> None:
     """Does what the command line says, and prints the result."""
+    if given[:1] == ["gateway"]:
+        from bench_gateway import main as gateway  # which has options of its own
+
+        sys.exit(gateway([*given[1:]]))
     read = arguments(given)
     if read.readme:
         publish.show()
