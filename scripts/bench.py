@@ -1,8 +1,7 @@
 """Measurements beside the peers, in one table with the targets. Run as `scripts/bench`.
 
 Without arguments everything is measured, in less than ten minutes; table, chart and all samples then lie in
-`.cache/bench/last`. `--write` puts them where the README shows them. `scripts/bench gateway` measures the gateway; it has
-options of its own.
+`.cache/bench/last`. `--write` puts them where the README shows them. `scripts/bench gateway` is about the gateway.
 
 Every peer has a virtual environment of its own under `.cache/bench`, installed once; delete a folder there to measure
 that peer's newest release.

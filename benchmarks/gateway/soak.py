@@ -8,7 +8,7 @@ import random
 import re
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from .load import Client, connected, request_of
@@ -92,7 +92,6 @@ def soak(pythons: dict[str, str], seconds: float, say: Callable[[str], None]) ->
         rate = met["answers"] / met["seconds"] / 4
     say(f"at {rate:,.0f} requests/s, each on a connection of its own")
     samples: list[Sample] = []
-    problems: list[str] = []
     with upstream(python, 20, 0.005, FAULTS) as service, peer(OURS, pythons, service) as running:
         began = time.monotonic()
         rounds = 10
@@ -107,13 +106,24 @@ def soak(pythons: dict[str, str], seconds: float, say: Callable[[str], None]) ->
                 f"{last.seconds:5.0f} s  {last.megabytes:6.1f} MB  {last.files:3} files  {last.under_way} under way  "
                 + ", ".join(f"{count:,} {name}" for name, count in total.items())
             )
+    return grown(samples, total["answered"])
+
+
+def grown(samples: Sequence[Sample], answered: int) -> list[str]:
+    """What has come to stay from the first third to the end.
+
+    Args:
+        samples: In their order.
+        answered: Requests that were.
+    """
     first, last = samples[len(samples) // 3], samples[-1]
+    problems: list[str] = []
     if last.megabytes > first.megabytes + MEMORY:
         problems.append(f"memory grew from {first.megabytes:.1f} to {last.megabytes:.1f} MB")
     if last.files > first.files + FILES:
         problems.append(f"open files grew from {first.files} to {last.files}")
     if last.under_way > first.under_way + TASKS:
         problems.append(f"requests under way grew from {first.under_way} to {last.under_way}")
-    if not total["answered"]:
+    if not answered:
         problems.append("nothing was answered")
     return problems
