@@ -19,6 +19,8 @@ FAULTS = 0.15
 """Share of requests that the service answers wrongly."""
 LEAVING = 0.05
 """Share of clients that leave before their answer is there."""
+PATIENCE = 5.0
+"""Seconds that a client waits for an answer of which nothing more comes."""
 MEMORY, FILES, TASKS = 8.0, 20, 5
 """Megabytes, descriptors and requests under way that may come to stay from the first third to the end."""
 
@@ -57,7 +59,7 @@ async def _storm(url: str, seconds: float, rate: float) -> dict[str, int]:
                 await asyncio.sleep(random.random() * 0.02)
                 met["left"] += 1
                 return
-            met["answered" if await asyncio.wait_for(over, 30) else "failed"] += 1
+            met["answered" if await asyncio.wait_for(over, PATIENCE) else "failed"] += 1
         except (OSError, asyncio.TimeoutError):
             met["failed"] += 1
         finally:
@@ -97,7 +99,7 @@ def soak(pythons: dict[str, str], seconds: float, say: Callable[[str], None]) ->
         rounds = 10
         total = {"answered": 0, "failed": 0, "left": 0}
         for _ in range(rounds):
-            met_now = asyncio.run(_storm(running.url, seconds / rounds, min(rate, 400.0)))
+            met_now = asyncio.run(_storm(running.url, seconds / rounds, min(rate, 1500.0)))
             total = {name: total[name] + met_now[name] for name in total}
             time.sleep(2.5)  # what was left is closed by then
             samples.append(sample(running, began))
