@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from ._options import Numbers
+
 if TYPE_CHECKING:
     from ..gateway.config import GatewayConfig
     from ..gateway.server import Settings
@@ -73,7 +75,7 @@ class Options(NamedTuple):
     "--drain",
     default=30.0,
     show_default=True,
-    type=click.FloatRange(0),
+    type=Numbers(0),
     metavar="SECONDS",
     help="What requests have to finish after SIGTERM",
 )
