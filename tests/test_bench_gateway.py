@@ -99,12 +99,13 @@ def test_verdicts() -> None:
 
 def test_growth() -> None:
     """What has come to stay is told, and what comes and goes is not."""
-    steady = [Sample(1.0, 50.0, 20, 0), Sample(2.0, 60.0, 40, 3), Sample(3.0, 61.0, 30, 3), Sample(4.0, 62.0, 35, 4)]
+    steady = [Sample(float(n), 50.0 + min(n, 3), 20 + 70 * (n % 2), n % 3) for n in range(9)]
     assert grown(steady, 10) == []
-    assert grown([*steady, Sample(5.0, 90.0, 300, 50)], 0) == [
-        "memory grew from 60.0 to 90.0 MB",
-        "open files grew from 40 to 300",
-        "requests under way grew from 3 to 50",
+    leaking = [Sample(float(n), 50.0 + 10 * n, 20 + 70 * n, 10 * n) for n in range(9)]
+    assert grown(leaking, 0) == [
+        "megabytes grew from 80 to 110",
+        "open files grew from 230 to 440",
+        "requests under way grew from 30 to 60",
         "nothing was answered",
     ]
 

@@ -22,7 +22,7 @@ LEAVING = 0.05
 PATIENCE = 5.0
 """Seconds that a client waits for an answer of which nothing more comes."""
 MEMORY, FILES, TASKS = 8.0, 20, 5
-"""Megabytes, descriptors and requests under way that may come to stay from the first third to the end."""
+"""Megabytes, descriptors and requests under way that may come to stay from the second third to the last."""
 
 
 class Sample(NamedTuple):
@@ -112,20 +112,24 @@ def soak(pythons: dict[str, str], seconds: float, say: Callable[[str], None]) ->
 
 
 def grown(samples: Sequence[Sample], answered: int) -> list[str]:
-    """What has come to stay from the first third to the end.
+    """What has come to stay from the second third to the last: the least of each, as connections come and go.
 
     Args:
-        samples: In their order.
+        samples: In their order, three at least. The first third is for warming up.
         answered: Requests that were.
     """
-    first, last = samples[len(samples) // 3], samples[-1]
+    third = len(samples) // 3
+    middle, end = samples[third : 2 * third], samples[2 * third :]
     problems: list[str] = []
-    if last.megabytes > first.megabytes + MEMORY:
-        problems.append(f"memory grew from {first.megabytes:.1f} to {last.megabytes:.1f} MB")
-    if last.files > first.files + FILES:
-        problems.append(f"open files grew from {first.files} to {last.files}")
-    if last.under_way > first.under_way + TASKS:
-        problems.append(f"requests under way grew from {first.under_way} to {last.under_way}")
+    measures: tuple[tuple[str, Callable[[Sample], float], float], ...] = (
+        ("megabytes", lambda each: each.megabytes, MEMORY),
+        ("open files", lambda each: float(each.files), FILES),
+        ("requests under way", lambda each: float(each.under_way), TASKS),
+    )
+    for what, get, most in measures:
+        before, after = min(map(get, middle)), min(map(get, end))
+        if after > before + most:
+            problems.append(f"{what} grew from {before:g} to {after:g}")
     if not answered:
         problems.append("nothing was answered")
     return problems
