@@ -5,8 +5,6 @@ Places, their order and the names in them are those of `wandb` 0.31.0 (`sdk/lib/
 
 from __future__ import annotations
 
-import configparser
-import netrc
 import os
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
@@ -68,7 +66,7 @@ class CredentialFiles:
     def netrc_key(self) -> Found | None:
         """The password of a W&B machine in `$NETRC`, `~/.netrc` or `~/_netrc`; never that of netrc's `default`."""
         for place in self._netrc_places():
-            hosts = self._read(place, lambda path: netrc.netrc(str(path)).hosts) or {}
+            hosts = self._read(place, _parse_netrc) or {}
             for machine in self._machines():
                 # Python 3.10 leaves the quotes around a word.
                 if machine in hosts and (password := (hosts[machine][2] or "").strip('"')):
@@ -127,10 +125,8 @@ class CredentialFiles:
             if place.named:
                 self.unused.append(f"{place.shown} was passed over (there is no such file)")
             return None
-        except netrc.NetrcParseError:
-            why = "not in the format of netrc"
-        except configparser.Error:
-            why = "not an INI file"
+        except _MisshapenError as error:
+            why = str(error)
         except UnicodeDecodeError:
             why = "not UTF-8 text"
         except OSError as exc:
@@ -153,10 +149,29 @@ class CredentialFiles:
         return Path(path)
 
 
+class _MisshapenError(Exception):
+    """A file of another form than its name says; with the form, and nothing of the file."""
+
+
+def _parse_netrc(path: Path) -> dict[str, tuple[str, str | None, str | None]]:
+    """The entries by their machines."""
+    import netrc  # who gives key and project does without
+
+    try:
+        return netrc.netrc(str(path)).hosts
+    except netrc.NetrcParseError:
+        raise _MisshapenError("not in the format of netrc") from None
+
+
 def _parse_settings(path: Path) -> dict[str, str]:
     """The non-empty values of the section that wandb writes."""
+    import configparser
+
     parser = configparser.ConfigParser(interpolation=None, strict=False)
-    parser.read_string(path.read_text(encoding="utf-8-sig"))
+    try:
+        parser.read_string(path.read_text(encoding="utf-8-sig"))
+    except configparser.Error:
+        raise _MisshapenError("not an INI file") from None
     if not parser.has_section("default"):
         return {}
     return {name: value.strip() for name, value in parser.items("default") if value.strip()}

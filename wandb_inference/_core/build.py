@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import platform
+import sys
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, cast
@@ -32,7 +32,7 @@ PRICES = frozenset(PRICE_FIELDS)
 _BESIDE = OPTIONS | SWITCHES | CHECKS | PRICES
 CHAT_PARAMS = tuple(ChatParams.__annotations__)
 
-USER_AGENT = f"wandb-inference-python/{__version__} Python/{platform.python_version()}"
+USER_AGENT = f"wandb-inference-python/{__version__} Python/{sys.version.partition(' ')[0]}"
 """A name of our own: the service's edge answers 403, `error code: 1010`, to Python's default one."""
 
 # What other libraries call a call's parameters.
