@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from inspect import iscoroutine
 from typing import Final, SupportsIndex
 from urllib.parse import quote, urlsplit
@@ -194,6 +195,7 @@ def check_base_url(value: object, source: str) -> str:
     return base
 
 
+@lru_cache(maxsize=128)  # each request asks it for its client's base
 def shown_url(url: str) -> str:
     """The URL without what may be secret in it: user name and password, query, fragment."""
     # Everything up to the last "@": a password with a slash in it is none of urlsplit's user info.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, is_dataclass
 from enum import Enum
 from operator import index
-from typing import Any, cast, get_origin
+from typing import Any, Final, cast, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -46,7 +46,10 @@ def message_list(messages: Any) -> list[Any]:
     Raises:
         InvalidRequestError: Not an iterable of such.
     """
-    if isinstance(messages, (str, bytes, Mapping, BaseModel)) or not isinstance(messages, Iterable):
+    # A list, as nearly all are, is known at once; the abstract classes look for a while.
+    if not isinstance(messages, list) and (
+        isinstance(messages, (str, bytes, Mapping, BaseModel)) or not isinstance(messages, Iterable)
+    ):
         raise invalid("messages", cast("Any", messages), "a list of messages", f"Write messages={_EXAMPLE}.")
     return [_message(message) for message in cast("Iterable[object]", messages)]
 
@@ -57,6 +60,8 @@ def lasting(value: object) -> object:
 
 
 def _message(message: object) -> object:
+    if type(message) is dict:
+        return cast("dict[str, object]", message).copy()
     if isinstance(message, BaseModel):
         # What a server left out as null is not worth sending back, but for the content.
         return {"content": None, **message.model_dump(exclude_none=True)}
@@ -166,7 +171,7 @@ def to_json(body: Mapping[str, Any]) -> bytes:
             nothing in JSON.
     """
     try:
-        return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain).encode()
+        return _ENCODER.encode(body).encode()
     except UnicodeEncodeError as error:
         before = error.object[max(0, error.start - 20) : error.start]
         raise _error(
@@ -197,3 +202,7 @@ def _plain(value: object) -> object:
         except TypeError:
             continue
     raise TypeError(f"{type(value).__name__} means nothing in JSON")
+
+
+# Made once: `json.dumps` would make one for each request.
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain)
