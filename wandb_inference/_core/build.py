@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any, cast
 from urllib.parse import quote, urlencode
 
@@ -109,10 +110,19 @@ def model_id(settings: Settings, model: object) -> str:
     Raises:
         InvalidRequestError: No text, empty, or a LoRA of the wrong form.
     """
-    id = resolve_model(model, default_host=settings.config.on_default_host, lookup=resolve_name)
+    on_default_host = settings.config.on_default_host
+    return _remembered(model, on_default_host) if isinstance(model, str) else _id_of(model, on_default_host)
+
+
+def _id_of(model: object, on_default_host: bool) -> str:
+    id = resolve_model(model, default_host=on_default_host, lookup=resolve_name)
     if {".", ".."} & set(id.split("/")):
         raise invalid("model", model, "a model id, not a path")
     return id
+
+
+_remembered = lru_cache(maxsize=256)(_id_of)
+"""Programs ask the same few models again and again."""
 
 
 def build_chat(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from . import Pricing
@@ -159,13 +160,18 @@ def taken_of(ending: Ending, pricing: Pricing) -> Taken:
 
 def _is_priced(pricing: Pricing) -> bool:
     """Whether the price is the asked model's, whatever the answer names."""
-    from ..catalogue import known
-
     if pricing.price is not None:
         return True
     if pricing.prices is not None:
         return pricing.prices.get(pricing.model) is not None
-    info = known(pricing.model)
+    return _is_in_table(pricing.model)
+
+
+@lru_cache(maxsize=256)  # asked after each call
+def _is_in_table(model: str) -> bool:
+    from ..catalogue import known
+
+    info = known(model)
     return info is not None and info.prices is not None
 
 
