@@ -177,9 +177,8 @@ def build_chat(
     body |= {name: value for name, value in params.items() if value is not None and name not in _BESIDE}
     for name in _LISTS:
         value = body.get(name)
-        if value is None or isinstance(value, (str, bytes, list, Mapping)):
-            continue
-        if isinstance(value, Iterable):
+        is_one = value is None or isinstance(value, (str, bytes, list, Mapping))
+        if not is_one and isinstance(value, Iterable):
             body[name] = list(cast("Iterable[object]", value))
     if "tools" in body:
         body["tools"] = _tools(body["tools"])
