@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from ipaddress import ip_address, ip_network
 from time import time
@@ -11,7 +11,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from .config import GatewayConfig, KeyRule, is_loopback
-from .errors import GatewayError, admin_only, expired_key, no_key, wrong_key
+from .errors import GatewayError, admin_only, expired_key, no_key, repeated_header, wrong_key
 from .routing import Caller
 
 _HEADERS: Final = (
@@ -73,6 +73,25 @@ class Keyring:
         if caller.rule is not None:
             raise admin_only()
         return caller
+
+    def unrepeated(self, headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+        """The headers of a request that has some of them twice; of most the last counts.
+
+        Args:
+            headers: All of them, names in lower case.
+
+        Raises:
+            GatewayError: One says twice who asks: another server on the way may have gone by the other one.
+        """
+        found: dict[bytes, bytes] = {}
+        for name, value in headers:
+            if name == b"x-forwarded-for" and name in found:  # proxies add a line each, or to the one that is there
+                found[name] += b"," + value
+            elif name in found and (name == b"host" or name in self._headers):
+                raise repeated_header(name.decode("latin-1"))
+            else:
+                found[name] = value
+        return found
 
     def check_address(self, client: str, headers: Mapping[bytes, bytes]) -> None:
         """Makes sure that a client may connect from where it is.

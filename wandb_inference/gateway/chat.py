@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .app import Gateway
 
 _SUGGESTIONS: Final = 3
+_LONGEST: Final = 1000
+"""Characters of a model's name. To look for what a longer one may have meant takes long."""
 
 
 class Chat:
@@ -107,8 +109,10 @@ class Chat:
 
     def _find(self) -> Match:
         config, name = self.gateway.config, self.request.model
-        match = config.match(name)
+        match = config.match(name) if len(name) <= _LONGEST else None
         if match is None:
+            if len(name) > _LONGEST:
+                raise unknown_model(name)
             if "," in name and all(config.match(each.strip()) is not None for each in name.split(",")):
                 raise several_models()
             raise unknown_model(name, get_close_matches(name, self.gateway.names(self.caller), n=_SUGGESTIONS))

@@ -91,6 +91,11 @@ def refused_field(
     return GatewayError(400, "field_not_allowed", f"{name} is not allowed in a request: {why}", param=name)
 
 
+def repeated_header(name: str) -> GatewayError:
+    """A header that there is one of, or there is no telling which one counts."""
+    return GatewayError(400, "repeated_header", f"The header {name} is there twice: send it once", param=name)
+
+
 def bad_json(problem: str, line: int, column: int, position: int) -> GatewayError:
     """A body that can't be read."""
     message = f"The body is no JSON: {problem} at line {line} column {column} (character {position})"

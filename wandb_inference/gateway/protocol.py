@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final, cast
 
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from .._transport.outbox import Outbox
@@ -15,6 +16,8 @@ from .call import CONNECTION
 
 MAX_HEAD: Final = 64 * 1024
 """Bytes of a request's head."""
+MAX_HEADERS: Final = 256
+"""Headers of a request."""
 MAX_CONNECTIONS: Final = 20_000
 HEAD_SECONDS: Final = 30.0
 """For a request's head, from the connection or the end of the last answer on it."""
@@ -26,7 +29,16 @@ READER_SECONDS: Final = 60.0
 """Without a byte that the client takes of its answer."""
 _LOOK: Final = 5.0
 
-_TOO_LARGE: Final = b"The head of the request is too large."
+_MAX_REST: Final = 256 * 1024
+"""Bytes within a body in pieces that are none of it: lengths and their extensions, and what follows the last piece."""
+_PER_BYTE: Final = 8
+"""More of them for each byte of the body: pieces may be as short as one byte."""
+
+_OFFER: Final = frozenset({b"connection", b"upgrade", b"http2-settings"})
+"""Headers that offer another protocol. The connection is kept in any case: all that do so speak HTTP/1.1."""
+
+_INVALID: Final = (b"400 Bad Request", b"Invalid HTTP request received.")
+_TOO_LARGE: Final = (b"431 Request Header Fields Too Large", b"The head of the request is too large.")
 
 
 @lru_cache(maxsize=1)
@@ -50,6 +62,10 @@ class GatewayProtocol(HttpToolsProtocol):
     _clock: asyncio.TimerHandle | None = None
     _in_head = True
     _head = 0
+    _rest = 0
+    _upgrades = False
+    _line = b""
+    _refusal = _INVALID
     _reads = 0
     _seen: tuple[int, int] = (0, 0)
     _since = 0.0
@@ -84,25 +100,59 @@ class GatewayProtocol(HttpToolsProtocol):
         self._reads += 1
         if self._in_head:
             self._head += len(data)
-        super().data_received(data)
+        else:
+            self._rest += len(data)
+        self._unset_keepalive_if_required()
+        try:
+            try:
+                self.parser.feed_data(data)
+            except HttpParserUpgrade as upgrade:
+                # Another protocol is offered, not demanded; Java's client does so with each first request. The parser
+                # takes what follows for that protocol, so a new one gets the request without the offer.
+                self.parser = HttpRequestParser(self)
+                self.parser.feed_data(self._plain_head() + data[upgrade.args[0] :])
+        except (HttpParserError, HttpParserUpgrade):
+            self._refuse(*self._refusal)
+            return
         if self._in_head and self._head > MAX_HEAD:
-            self._refuse_head()
+            self._refuse(*_TOO_LARGE)
+        elif self._rest > _MAX_REST:
+            self.transport.abort()
 
     def on_message_begin(self) -> None:
         """A request begins."""
         self._in_head = True
+        self._upgrades = False
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """The head of a request is there."""
+        if len(self.headers) > MAX_HEADERS or (self._head > MAX_HEAD and self._size_of_head() > MAX_HEAD):
+            self._refusal = _TOO_LARGE
+            raise ValueError  # ends the parser, which makes it an error of its own
+        if self.parser.should_upgrade():
+            self._upgrades = True
+            self._line = b"%b %b HTTP/%b" % (
+                self.parser.get_method(),
+                self.url,
+                self.parser.get_http_version().encode(),
+            )
+            return
         self._in_head = False
-        self._head = 0
+        self._head = self._rest = 0
         super().on_headers_complete()
+        self.headers = []  # what comes after a body in pieces is no part of the head, whatever it says
+
+    def on_body(self, body: bytes) -> None:
+        """A part of a body has arrived."""
+        self._rest -= (_PER_BYTE + 1) * len(body)
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """A request is there."""
         self._in_head = True
-        super().on_message_complete()
+        if not self._upgrades:
+            super().on_message_complete()
 
     def answer(self, head: bytes, body: bytes) -> bool:
         """Writes a whole answer of status 200 at once; whether it could be, and need not be sent by ASGI's ways.
@@ -129,13 +179,22 @@ class GatewayProtocol(HttpToolsProtocol):
         cycle.on_response()
         return True
 
-    def _refuse_head(self) -> None:
+    def _plain_head(self) -> bytes:
+        """The head of the request without the offer of another protocol."""
+        lines = [b"%b: %b" % header for header in self.headers if header[0] not in _OFFER]
+        return b"\r\n".join([self._line, *lines, b"", b""])
+
+    def _size_of_head(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+
+    def _refuse(self, status: bytes, why: bytes) -> None:
+        """Closes the connection, with a word on why unless an answer is on its way, which it would end up in."""
         if self.transport.is_closing():
             return
-        self.transport.write(
-            b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain\r\n"
-            b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (len(_TOO_LARGE), _TOO_LARGE)
-        )
+        cycle = cast("Any", self.cycle)
+        if not self.pipeline and (cycle is None or not cycle.response_started or cycle.response_complete):
+            answer = b"HTTP/1.1 %b\r\ncontent-type: text/plain\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
+            self.transport.write(answer % (status, len(why), why))
         self.transport.close()
 
     def _look(self) -> None:
