@@ -153,7 +153,17 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
     max_leaves=8,
 )
-OTHERS = "n max_tokens max_completion_tokens stream_options temperature tools seed model stream".split()
+OTHERS = [
+    "n",
+    "max_tokens",
+    "max_completion_tokens",
+    "stream_options",
+    "temperature",
+    "tools",
+    "seed",
+    "model",
+    "stream",
+]
 NAMES = st.sampled_from([*sorted(CLIENT_FIELDS), *OTHERS]) | st.text(max_size=8)
 
 
@@ -167,7 +177,8 @@ def of_schema(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
 
 def _of_kind(kind: str, schema: dict[str, Any]) -> st.SearchStrategy[Any]:
     if kind == "object":
-        given = {name: of_schema(each) for name, each in schema.get("properties", {}).items()}
+        allowed = {name: each for name, each in schema.get("properties", {}).items() if each is not False}
+        given = {name: of_schema(each) for name, each in allowed.items()}
         wanted = {name: given.pop(name) for name in schema.get("required", ())}
         return st.builds(
             lambda known, other: {**other, **known},
@@ -192,10 +203,19 @@ def operations() -> list[tuple[str, str, Any]]:
     return found
 
 
-READ = """
-    x-litellm-timeout x-litellm-num-retries x-litellm-tags x-litellm-call-id x-litellm-session-id traceparent origin
-    x-litellm-keepalive-seconds x-request-id x-custom content-type
-""".split()
+READ = [
+    "x-litellm-timeout",
+    "x-litellm-num-retries",
+    "x-litellm-tags",
+    "x-litellm-call-id",
+    "x-litellm-session-id",
+    "traceparent",
+    "origin",
+    "x-litellm-keepalive-seconds",
+    "x-request-id",
+    "x-custom",
+    "content-type",
+]
 HEADERS = st.dictionaries(
     st.sampled_from(READ),
     st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF, exclude_characters="\x7f"), max_size=20)

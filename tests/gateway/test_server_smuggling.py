@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.gateway.server_cases import configured, serving
+from tests.gateway.server_cases import configured, serving, until
 
 HIDDEN = b"GET /health/liveness HTTP/1.1\r\nhost: x\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nhost: x\r\n"
@@ -62,3 +62,15 @@ async def test_nothing_splits_an_answer(tmp_path, value):
     head = answer.partition(b"\r\n\r\n")[0]
     assert b"x-more" not in head
     assert value.encode() not in head
+
+
+async def test_a_connection_that_is_closed_already(tmp_path):
+    """Nothing more is written on it."""
+    async with serving(configured(tmp_path)) as served:
+        reader, writer = await served.raw(b"")
+        await until(lambda: served.state.connections)
+        (connection,) = served.state.connections
+        connection.transport.close()
+        connection._refuse(b"400 Bad Request", b"no")
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()

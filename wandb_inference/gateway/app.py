@@ -150,26 +150,26 @@ class Gateway:
             await call.respond(204 if headers else 403, headers, b"")
             return
         if path in pages.PUBLIC:
-            _check_method(call, ("GET", "HEAD"))
+            _check_method(method, ("GET", "HEAD"))
             status, body, kind = pages.PUBLIC[path](self, call)
             await call.respond(status, [(b"content-type", kind), NO_SNIFF, *self._id(call)], body)
             return
         if path == "/metrics":
             if self.config.server.metrics_need_key:
                 keyring.admin(call.headers)
-            _check_method(call, ("GET", "HEAD"))
+            _check_method(method, ("GET", "HEAD"))
             await call.respond(200, [(b"content-type", pages.PROMETHEUS), *self._id(call)], pages.metrics(self))
             return
         caller = keyring.caller(call.headers)
         model = _model_in(path)
         if path in _CHAT or model is not None:
-            _check_method(call, ("POST",))
+            _check_method(method, ("POST",))
             await self._chat(call, caller, model)
             return
         found = pages.page(self, path, caller)
         if found is None:
             raise no_such_path(path)
-        _check_method(call, ("GET", "HEAD"))
+        _check_method(method, ("GET", "HEAD"))
         await call.respond(200, [JSON, NO_SNIFF, *self._id(call)], found)
 
     async def _chat(self, call: Call, caller: Caller, model: str | None) -> None:
@@ -246,10 +246,8 @@ def _wake(waiter: Waiter) -> None:
         future.set_result(None)
 
 
-def _check_method(call: Call, allowed: Iterable[str]) -> None:
-    method: str = call.scope["method"]
+def _check_method(method: str, allowed: Iterable[str]) -> None:
     if method not in allowed:
-        call.more_headers.append((b"allow", ", ".join(allowed).encode()))
         raise wrong_method(method, allowed)
 
 
