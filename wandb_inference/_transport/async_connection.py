@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from .._network import DEFAULT
 from .clocks import ClockError, Clocks, Limit
@@ -34,6 +34,22 @@ def _abandon(connecting: asyncio.Task[tuple[asyncio.Transport, AsyncConnection]]
         connecting.result()[1].close()
 
 
+class Waiting(Protocol):
+    """Who waits for something to happen: a future, or somebody who acts on it at once."""
+
+    def done(self) -> bool:
+        """Whether they know already."""
+        ...
+
+    def set_result(self, result: None, /) -> None:
+        """Something has happened."""
+        ...
+
+    def set_exception(self, exception: ClockError, /) -> None:
+        """Nothing has, in time."""
+        ...
+
+
 class AsyncConnection(asyncio.Protocol):
     """One connection. Each step takes its limit, and raises `ClockError` beyond it, `OSError` if the connection breaks.
 
@@ -51,7 +67,7 @@ class AsyncConnection(asyncio.Protocol):
         self._idle = False
         self._paused_reading = False
         self._paused_writing = False
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiter: Waiting | None = None
         self._limit: Limit | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -201,10 +217,38 @@ class AsyncConnection(asyncio.Protocol):
             limit.left()  # who reads more slowly than the peer sends never waits, and their deadline comes all the same
         while not self._arrived:
             if self._ended:
-                if self._error is not None:
-                    raise self._error
-                return b""
+                return self._end()
             await self._wait(limit)
+        return self._take()
+
+    def write_now(self, data: bytes) -> None:
+        """Sends all of it, however long the peer takes for that."""
+        outbox = self._dialer.outbox
+        if outbox is not None and self._transport is not None:
+            outbox.put(self._transport, data)
+        else:
+            self._send(data)
+
+    def watch(self, who: Waiting, limit: Limit) -> None:
+        """Has somebody told of all that happens from now on, until `unwatch()` or a read."""
+        self._waiter = who
+        self._arm(limit)
+
+    def unwatch(self) -> None:
+        """Ends that."""
+        self._waiter = None
+        self._limit = None
+
+    def read_now(self) -> bytes:
+        """What has arrived; `b""` at the end. For those who were told that something has happened."""
+        return self._take() if self._arrived else self._end()
+
+    def _end(self) -> bytes:
+        if self._error is not None:
+            raise self._error
+        return b""
+
+    def _take(self) -> bytes:
         data = self._arrived.popleft() if len(self._arrived) == 1 else b"".join(self._arrived)
         self._arrived.clear()
         self._unread = 0
@@ -222,10 +266,10 @@ class AsyncConnection(asyncio.Protocol):
 
     async def _wait(self, limit: Limit) -> None:
         """Waits until something happens."""
-        self._waiter = self._loop.create_future()
+        self._waiter = waiter = self._loop.create_future()
         self._arm(limit)
         try:
-            await self._waiter
+            await waiter
         finally:
             self._waiter = None
             self._limit = None

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from .._network import DEFAULT
-from .async_connection import AsyncConnection
+from .async_connection import AsyncConnection, Waiting
 from .clocks import ClockError, Clocks, Limit
 from .decoding import Decoder
 from .dialing import Dialer
@@ -243,12 +243,84 @@ class AsyncDirectExchange:
         except BaseException:
             self._pool.discard(connection)
             raise
-        headers = joined(reader.headers)
+        self._open(body, reused=reused)
+        return True
+
+    def start(self, wire: bytes, who: Waiting, limit: Limit) -> bool:
+        """Sends the request on a connection that is there already: whether there was one.
+
+        Args:
+            wire: The request.
+            who: Is told of all that happens, and has it by `receive()`.
+            limit: Until when.
+        """
+        connection = self._pool.take(self._origin)
+        if connection is None:
+            return False
+        self._connection = connection
+        self._reader = ResponseReader(self._method, fast=self._pool.dialer.network.http_parser == "auto")
+        self._first = b""
+        self.written = True
+        connection.write_now(wire)
+        connection.watch(who, limit)
+        return True
+
+    def receive(self) -> tuple[bytes, bool]:
+        """What has arrived of the body, and whether that is all of it. After `start()`.
+
+        Raises:
+            Exception: One of `ERRORS`.
+        """
+        reader = self._reader
+        return reader.feed(self._connection.read_now()), reader.done
+
+    @property
+    def is_coded(self) -> bool:
+        """Whether the body may be compressed, once the head is there."""
+        return self._reader.is_coded
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether the connection ended without a byte: it had died while idle, and the request may be sent again."""
+        return self._reader.untouched and not self._pool.ended
+
+    @property
+    def status(self) -> int:
+        """The answer's; 0 as long as its head is not there."""
+        return self._reader.status
+
+    def forget(self) -> None:
+        """Gives up the connection, which turned out dead, and the others, which are as old."""
+        self.abort()
+        self._pool.clear(self._origin)
+
+    def abort(self) -> None:
+        """Gives up the connection, whatever is on it."""
+        self._connection.unwatch()
+        self._pool.discard(self._connection)
+
+    def wait(self, first: bytes, clocks: Clocks) -> None:
+        """From here on the answer is read by `read()`, which begins with these bytes; its head is there."""
+        self._connection.unwatch()
+        self._clocks = clocks
+        self._open(first, reused=True)
+
+    def release(self) -> None:
+        """Gives the connection back if the body has ended, else up."""
+        self._connection.unwatch()
+        is_whole = self._reader.done and self._reader.reusable and self.written
+        if is_whole and self._keep and self._connection.usable:
+            self._pool.put(self._origin, self._connection)
+        else:
+            self._pool.discard(self._connection)
+
+    def _open(self, body: bytes, *, reused: bool) -> None:
+        """Opens the body, which begins with these bytes."""
+        headers = joined(self._reader.headers)
         coding = None if self._raw else headers.get("content-encoding")
         self._decoder = Decoder(coding) if coding else None
         self._first = body
-        self.answer = Answer(reader.status, headers, reused)
-        return True
+        self.answer = Answer(self._reader.status, headers, reused)
 
     async def _write(self, connection: AsyncConnection, pieces: AsyncIterable[bytes]) -> bool:
         """Whether the server took it all, or may yet."""
@@ -288,11 +360,7 @@ class AsyncDirectExchange:
             if drain and not self._reader.done:
                 await self._drain()
         finally:
-            is_whole = self._reader.done and self._reader.reusable and self.written
-            if is_whole and self._keep and self._connection.usable:
-                self._pool.put(self._origin, self._connection)
-            else:
-                self._pool.discard(self._connection)
+            self.release()
 
     async def _drain(self) -> None:
         limit = Limit(time.monotonic() + DRAIN_SECONDS, "read")

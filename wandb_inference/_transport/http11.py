@@ -109,6 +109,11 @@ class ResponseReader:
         return not self._pending and not self.status and self._h11 is None
 
     @property
+    def is_coded(self) -> bool:
+        """Whether the body may be compressed, once the head is there."""
+        return not self._plain or b"content-encoding" in self._head.lower()
+
+    @property
     def head(self) -> Head:
         """The head, once it is complete."""
         unusual = self._unusual

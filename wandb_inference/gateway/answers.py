@@ -9,11 +9,12 @@ from typing import Final
 
 from .._version import __version__
 from .errors import GatewayError
-from .routing import Pick, Plan, Remaining
+from .routing import Remaining
 
 Headers = list[tuple[bytes, bytes]]
 
 JSON: Final = (b"content-type", b"application/json")
+JSON_LINE: Final = b"content-type: application/json\r\n"
 STREAM: Final[Headers] = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
@@ -26,8 +27,8 @@ CLOSE: Final = (b"connection", b"close")
 _HEAD: Final = (
     b"x-request-id: %b\r\nx-litellm-call-id: %b\r\n%bx-gateway-attempts: %d\r\n"
     b"x-litellm-attempted-retries: %d\r\nx-litellm-attempted-fallbacks: %d\r\n"
-    b"x-gateway-upstream-ms: %.3f\r\nx-litellm-response-duration-ms: %.3f\r\n"
-    b"x-gateway-overhead-ms: %.3f\r\nx-litellm-overhead-duration-ms: %.3f\r\nx-content-type-options: nosniff\r\n"
+    b"x-gateway-upstream-ms: %b\r\nx-litellm-response-duration-ms: %b\r\n"
+    b"x-gateway-overhead-ms: %b\r\nx-litellm-overhead-duration-ms: %b\r\nx-content-type-options: nosniff\r\n"
 )
 _LIMIT: Final = {
     # What is left of a key's limits, in OpenAI's form.
@@ -48,21 +49,32 @@ def request_id(headers: Mapping[bytes, bytes]) -> bytes | None:
 
 
 def chat_headers(
-    id: bytes, plan: Plan, pick: Pick, remaining: Iterable[Remaining], *, upstream: float, overhead: float
+    id: bytes,
+    deployment: str,
+    group: str,
+    remaining: Iterable[Remaining],
+    *,
+    attempts: int = 1,
+    retries: int = 0,
+    fallbacks: int = 0,
+    upstream: float,
+    overhead: float,
 ) -> bytes:
     """The headers of an answer to a chat request, as the lines that its head has: written like this they cost a tenth.
 
     Args:
         id: The request's.
-        plan: What was tried.
-        pick: What answered.
+        deployment: The id of the one that answered.
+        group: Its group's name.
         remaining: The limits of the key.
+        attempts: Requests that went upstream.
+        retries: Of these, those that were not the first of their group.
+        fallbacks: Groups that were gone on to.
         upstream: Seconds that the service took; of a stream, to its first data.
         overhead: Seconds that the gateway took.
     """
-    model = _model_lines(pick.deployment.id, pick.group)
-    spent, own = upstream * 1e3, overhead * 1e3
-    head = _HEAD % (id, id, model, plan.attempts, plan.retries, plan.fallbacks, spent, spent, own, own)
+    spent, own = b"%.3f" % (upstream * 1e3), b"%.3f" % (overhead * 1e3)
+    head = _HEAD % (id, id, _model_lines(deployment, group), attempts, retries, fallbacks, spent, spent, own, own)
     for each in remaining:
         head += _LIMIT[each.kind] % (each.limit, each.left, each.reset)
     return head

@@ -13,14 +13,16 @@ from urllib.parse import parse_qs
 from . import pages
 from .answers import CLOSE, JSON, NO_SNIFF, Headers, cors_headers, error_headers
 from .auth import Keyring
-from .call import Call, ClientLeftError, Receive, Scope, Send
+from .attempt import Attempt
+from .call import HANDED, Call, ClientLeftError, Receive, Scope, Send
 from .chat import Chat
 from .config import GatewayConfig
 from .errors import GatewayError, draining, internal_error, no_such_path, stream_interrupted, wrong_method
+from .express import Express, Handed, Line
 from .metrics import Metrics
 from .probes import Prober
 from .requests import read_request
-from .routing import Caller, Router, Waiter
+from .routing import Caller, Router, Step, Waiter
 from .upstream import Upstream
 
 if TYPE_CHECKING:
@@ -60,6 +62,8 @@ class Gateway:
             self.router.configure(config)
         self.config = config
         self.keyring = Keyring(config)
+        server = config.server
+        self._has_express = not (server.cors_origins or server.allowed_ips or server.callbacks)
         if self._is_open:
             self.prober.start()
 
@@ -102,16 +106,32 @@ class Gateway:
                 found.append(name)
         return list(dict.fromkeys(found))
 
+    def takes_express(self, length: int) -> bool:
+        """Whether a chat request may come without ASGI's ways, whose body is so long."""
+        return self._has_express and not self.is_draining and length <= self.config.server.max_request_bytes
+
+    def express(self, line: Line, headers: dict[bytes, bytes], raw: bytes) -> bool:
+        """Whether a chat request is in good hands that comes without ASGI's ways; see `Express.take`."""
+        return not self.is_draining and Express.take(self, line, headers, raw)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request."""
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
-        call = Call(scope, receive, send)
+        handed: Handed | None = scope.get(HANDED)
+        if handed is None:
+            call = Call.of(scope, receive, send)
+        else:
+            call = handed.chat.call
+            call.attach(scope, receive, send)
         if self.config.server.cors_origins:
             call.more_headers += cors_headers(self.config.server.cors_origins, call.headers.get(b"origin"))
         try:
-            await self._answer(call)
+            if handed is None:
+                await self._answer(call)
+            else:
+                await self._run(call, handed.chat, handed.step)
         except GatewayError as error:
             await self._refuse(call, error)
         except ClientLeftError:
@@ -182,12 +202,15 @@ class Gateway:
         if model is None and b"model=" in query:
             model = parse_qs(query.decode("latin-1")).get("model", [None])[0]
         request = read_request(raw, call.headers, server, model=model)
-        chat = Chat(self, call, caller, request)
+        await self._run(call, Chat(self, call, caller, request), None)
+
+    async def _run(self, call: Call, chat: Chat, step: Step | Attempt | None) -> None:
+        """Answers a chat request, from its beginning or from some step on."""
         call.watch()
         self.calls.add(call)
         status = 500
         try:
-            await chat.run()
+            await chat.run(chat.begin() if step is None else step)
             status = call.status
         except GatewayError as error:
             status = error.status
@@ -196,11 +219,21 @@ class Gateway:
             status = 503 if call.reason == "drained" else 499
             raise
         finally:
-            self.calls.discard(call)
-            self.metrics.requests.of(chat.group, caller.name, str(status)).value += 1
-            self.metrics.model(chat.group).seconds.observe(monotonic() - call.started)
-            if self.spans is not None:
-                self.spans.tell(call, chat, status)
+            self.ended(chat, status)
+
+    def ended(self, chat: Chat, status: int) -> None:
+        """Counts a chat request, which is over.
+
+        Args:
+            chat: The request.
+            status: What the client got; 499: it left.
+        """
+        call = chat.call
+        self.calls.discard(call)
+        self.metrics.requests.of(chat.group, chat.caller.name, str(status)).value += 1
+        self.metrics.model(chat.group).seconds.observe(monotonic() - call.started)
+        if self.spans is not None:
+            self.spans.tell(call, chat, status)
 
     async def _refuse(self, call: Call, error: GatewayError) -> None:
         body = error.body()

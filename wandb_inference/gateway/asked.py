@@ -95,7 +95,7 @@ class Asked(NamedTuple):
     """Seconds between signs of life."""
 
 
-_NOTHING: Final = Asked()
+NOTHING: Final = Asked()
 
 
 def read_headers(headers: Mapping[bytes, bytes], server: ServerSettings) -> Asked:
@@ -104,7 +104,7 @@ def read_headers(headers: Mapping[bytes, bytes], server: ServerSettings) -> Aske
     Raises:
         GatewayError: One that the gateway does not know, or whose value makes no sense.
     """
-    asked = _NOTHING
+    asked = NOTHING
     if server.user_header is not None and (user := headers.get(server.user_header.lower().encode())) is not None:
         asked = asked._replace(user=user.decode("latin-1"))
     names = [name for name in headers if name.startswith(_PREFIX)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import random
 from collections.abc import Awaitable, Callable, MutableMapping
 from time import monotonic
 from typing import Any, Final, Literal, Protocol
@@ -21,6 +21,9 @@ Reason = Literal["left", "drained"]
 CONNECTION: Final = "wandb_inference.connection"
 """The name in `scope["state"]` under which a server of ours gives its side of the connection."""
 
+HANDED: Final = "wandb_inference.handed"
+"""The name in `scope` of a request that a task is to go on with."""
+
 
 class Connection(Protocol):
     """What a server of ours can do beyond ASGI."""
@@ -29,6 +32,14 @@ class Connection(Protocol):
 
     def answer(self, head: bytes, body: bytes) -> bool:
         """Writes a whole answer of status 200 at once; whether it could be."""
+        ...
+
+
+class Stoppable(Protocol):
+    """What works on a request."""
+
+    def cancel(self) -> object:
+        """Ends it."""
         ...
 
 
@@ -43,9 +54,8 @@ class Call:
     """One request.
 
     Args:
-        scope: What ASGI says of it.
-        receive: Brings its body, and tells that the client has left.
-        send: Takes the answer.
+        headers: The request's, names in lower case; of those that are there twice, the last.
+        connection: A server of ours.
     """
 
     __slots__ = (
@@ -64,21 +74,41 @@ class Call:
         "status",
     )
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.scope = scope
+    scope: Scope
+    _receive: Receive
+    _send: Send
+
+    def __init__(self, headers: dict[bytes, bytes], connection: Connection | None = None) -> None:
         self.started = monotonic()
-        self.headers: dict[bytes, bytes] = dict(scope["headers"])
-        self.id = request_id(self.headers) or os.urandom(12).hex().encode()
+        self.headers = headers
+        self.id = request_id(headers) or b"%024x" % random.getrandbits(96)
         self.status = 0
         """The status that was sent; 0 before."""
         self.is_over = False
         self.more_headers: Headers = []
         self.reason: Reason | None = None
+        self._connection = connection
+        self._task: Stoppable | None = None
+        self._watch: asyncio.Task[None] | None = None
+
+    @classmethod
+    def of(cls, scope: Scope, receive: Receive, send: Send) -> Call:
+        """One that ASGI brought."""
+        call = cls(dict(scope["headers"]), scope.get("state", _NO_STATE).get(CONNECTION))
+        call.attach(scope, receive, send)
+        return call
+
+    def attach(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Goes on by ASGI's ways.
+
+        Args:
+            scope: What ASGI says of it.
+            receive: Brings its body, and tells that the client has left.
+            send: Takes the answer.
+        """
+        self.scope = scope
         self._receive = receive
         self._send = send
-        self._connection: Connection | None = scope.get("state", _NO_STATE).get(CONNECTION)
-        self._task: asyncio.Task[Any] | None = None
-        self._watch: asyncio.Task[None] | None = None
 
     async def body(self, limit: int) -> bytes:
         """The request's body.
@@ -109,9 +139,15 @@ class Call:
                 raise too_large(limit)
         return b"".join(pieces)
 
-    def watch(self) -> None:
-        """From here on the task of this request is cancelled when the client leaves. The body has been read."""
-        self._task = asyncio.current_task()
+    def watch(self, worker: Stoppable | None = None) -> None:
+        """From here on who works on this request is stopped when the client leaves. The body has been read.
+
+        Args:
+            worker: Who; the current task, unless told otherwise.
+        """
+        self._task = worker or asyncio.current_task()
+        if self.reason is not None and self._task is not None:  # it ended while a task was waited for to go on with it
+            self._task.cancel()
         if self._connection is not None:
             self._connection.left = self._leave
         else:

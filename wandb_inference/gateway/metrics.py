@@ -107,6 +107,32 @@ class ModelMetrics:
         self.fallbacks = metrics.fallbacks.of(model)
 
 
+class WayMetrics:
+    """The series that requests add to which their first deployment answers whole."""
+
+    __slots__ = ("_attempts", "_model", "_requests")
+
+    def __init__(self, metrics: Metrics, model: str, key: str, deployment: str) -> None:
+        self._model = metrics.model(model)
+        self._requests = metrics.requests.of(model, key, "200")
+        self._attempts = metrics.attempts.of(model, deployment, "answered")
+
+    def answered(self, *, seconds: float, upstream: float, overhead: float) -> None:
+        """Counts a request.
+
+        Args:
+            seconds: Seconds for all of it.
+            upstream: Of these, the service's.
+            overhead: And the gateway's own.
+        """
+        self._requests.value += 1
+        self._attempts.value += 1
+        model = self._model
+        model.seconds.observe(seconds)
+        model.upstream.observe(upstream)
+        model.overhead.observe(overhead)
+
+
 class Metrics:
     """All that is counted."""
 
@@ -168,12 +194,20 @@ class Metrics:
         self.spent: dict[str, Decimal] = {}
         """Dollars by key, since the process began."""
         self._models: dict[str, ModelMetrics] = {}
+        self._ways: dict[tuple[str, str, str], WayMetrics] = {}
 
     def model(self, name: str) -> ModelMetrics:
         """The series of a model."""
         found = self._models.get(name)
         if found is None:
             found = self._models[name] = ModelMetrics(self, name)
+        return found
+
+    def way(self, model: str, key: str, deployment: str) -> WayMetrics:
+        """The series of a key's requests for a model which a deployment answers."""
+        found = self._ways.get((model, key, deployment))
+        if found is None:
+            found = self._ways[model, key, deployment] = WayMetrics(self, model, key, deployment)
         return found
 
     def used(self, model: str, key: str, usage: Usage, cost: Decimal | None) -> None:

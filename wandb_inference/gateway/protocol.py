@@ -6,13 +6,17 @@ import asyncio
 import logging
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from .._transport.outbox import Outbox
-from .call import CONNECTION
+from .call import CONNECTION, HANDED
+from .express import Handed
+
+if TYPE_CHECKING:
+    from .app import Gateway
 
 MAX_HEAD: Final = 64 * 1024
 """Bytes of a request's head."""
@@ -34,6 +38,9 @@ _MAX_REST: Final = 256 * 1024
 _PER_BYTE: Final = 8
 """More of them for each byte of the body: pieces may be as short as one byte."""
 
+_DIGITS: Final = 18
+"""Of a body's length at most: more would take long to read as a number."""
+
 _OFFER: Final = frozenset({b"connection", b"upgrade", b"http2-settings"})
 """Headers that offer another protocol. The connection is kept in any case: all that do so speak HTTP/1.1."""
 
@@ -49,6 +56,36 @@ def _outbox(loop: asyncio.AbstractEventLoop) -> Outbox:
 
 _logger = logging.getLogger("wandb_inference.gateway.http")
 _logger.setLevel(logging.CRITICAL + 1)  # garbage that strangers send is no news
+
+
+_EXPRESS: Final = frozenset({b"/v1/chat/completions", b"/chat/completions"})
+"""Where requests may come that do without ASGI. These paths are the same, decoded or not."""
+
+
+class _Never:
+    """An event that nobody waits for."""
+
+    def set(self) -> None:
+        """Nothing."""
+
+
+class _Cycle:
+    """A request that does without ASGI, and its answer: what uvicorn looks at in its own."""
+
+    __slots__ = ("disconnected", "headers", "keep_alive", "more_body", "pieces", "response_complete", "url")
+
+    message_event: ClassVar = _Never()
+    response_started: ClassVar = False
+    scope: ClassVar = {"method": "POST"}
+
+    def __init__(self, url: bytes, headers: list[tuple[bytes, bytes]], *, keep_alive: bool) -> None:
+        self.url = url
+        self.headers = headers
+        self.keep_alive = keep_alive
+        self.more_body = True
+        self.response_complete = False
+        self.disconnected = False
+        self.pieces: list[bytes] = []
 
 
 class GatewayProtocol(HttpToolsProtocol):
@@ -72,6 +109,9 @@ class GatewayProtocol(HttpToolsProtocol):
     _phase = ""
     _began = 0.0
     _outbox: Outbox
+    _quick: _Cycle | None = None
+    """The request under way that does without ASGI."""
+    _gateway: Gateway | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has connected."""
@@ -79,6 +119,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self.logger, self.access_log = _logger, False
         self.app_state = {**self.app_state, CONNECTION: self}
         self._outbox = _outbox(self.loop)
+        self._gateway = cast("Any", self.app) if hasattr(self.app, "express") else None
         if len(self.connections) > MAX_CONNECTIONS:
             self.transport.abort()
             return
@@ -123,7 +164,9 @@ class GatewayProtocol(HttpToolsProtocol):
         """A request begins."""
         self._in_head = True
         self._upgrades = False
-        super().on_message_begin()
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
 
     def on_headers_complete(self) -> None:
         """The head of a request is there."""
@@ -140,19 +183,117 @@ class GatewayProtocol(HttpToolsProtocol):
             return
         self._in_head = False
         self._head = self._rest = 0
-        super().on_headers_complete()
+        if not self._begin():
+            url, headers, expects = self.url, self.headers, self.expect_100_continue
+            super().on_message_begin()
+            self.url, self.headers, self.expect_100_continue = url, headers, expects
+            self.scope["headers"] = headers
+            super().on_headers_complete()
         self.headers = []  # what comes after a body in pieces is no part of the head, whatever it says
 
     def on_body(self, body: bytes) -> None:
         """A part of a body has arrived."""
         self._rest -= (_PER_BYTE + 1) * len(body)
-        super().on_body(body)
+        quick = self._quick
+        if quick is not None and quick.more_body:
+            quick.pieces.append(body)
+        else:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """A request is there."""
         self._in_head = True
-        if not self._upgrades:
+        quick = self._quick
+        if quick is not None and quick.more_body:
+            quick.more_body = False
+            self._whole(quick)
+        elif not self._upgrades:
             super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """An answer is there. What uvicorn does, but for its timer: a connection has one already."""
+        if self.pipeline:
+            super().on_response_complete()
+        else:
+            self.server_state.total_requests += 1
+            if not self.transport.is_closing():
+                self.flow.resume_reading()
+
+    def hand_over(self, handed: Handed) -> None:
+        """Has a task go on with a request."""
+        quick = cast(_Cycle, self._quick)
+        self._quick = None
+        self._to_task(quick, b"", {HANDED: handed})
+
+    def _begin(self) -> bool:
+        """Whether a request whose head is there does without ASGI."""
+        before, gateway = self.cycle, self._gateway
+        if (
+            self.url not in _EXPRESS
+            or gateway is None
+            or not (before is None or before.response_complete)
+            or self.expect_100_continue
+            or self.flow.write_paused
+            or self.parser.get_method() != b"POST"
+            or self.parser.get_http_version() != "1.1"
+        ):
+            return False
+        length = dict(self.headers).get(b"content-length", b"")
+        if not length.isdigit() or len(length) > _DIGITS or not gateway.takes_express(int(length)):
+            return False
+        self._quick = quick = _Cycle(self.url, self.headers, keep_alive=self.parser.should_keep_alive())
+        self.cycle = cast("Any", quick)
+        return True
+
+    def _whole(self, quick: _Cycle) -> None:
+        """A request is there that may do without ASGI."""
+        pieces = quick.pieces
+        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        headers = dict(quick.headers)
+        gateway = cast("Gateway", self._gateway)
+        if len(headers) != len(quick.headers) or not gateway.express(self, headers, body):
+            self._quick = None
+            self._to_task(quick, body, {})
+
+    def _to_task(self, quick: _Cycle, body: bytes, more: dict[str, Any]) -> None:
+        """Has a task answer a request."""
+        path = quick.url.decode()
+        scope: dict[str, Any] = {
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "http_version": "1.1",
+            "method": "POST",
+            "path": path,
+            "raw_path": quick.url,
+            "query_string": b"",
+            "root_path": self.root_path,
+            "scheme": self.scheme,
+            "server": self.server,
+            "client": self.client,
+            "headers": quick.headers,
+            "state": self.app_state.copy(),
+            **more,
+        }
+        cycle = RequestResponseCycle(
+            scope=cast("Any", scope),
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=False,
+            keep_alive=quick.keep_alive,
+            on_response=self.on_response_complete,
+        )
+        cycle.body += body
+        cycle.more_body = False
+        cycle.disconnected = quick.disconnected
+        cycle.message_event.set()
+        if self.cycle is cast("Any", quick):
+            self.cycle = cycle
+        self._start_asgi_task(cycle, self.app)
 
     def answer(self, head: bytes, body: bytes) -> bool:
         """Writes a whole answer of status 200 at once; whether it could be, and need not be sent by ASGI's ways.
@@ -161,6 +302,9 @@ class GatewayProtocol(HttpToolsProtocol):
             head: The lines of its headers, but for the body's length and the server's own.
             body: The body.
         """
+        quick = self._quick
+        if quick is not None:
+            return self._answer(quick, head, body)
         cycle = cast("Any", self.cycle)
         # With requests waiting behind this one, `cycle` is the last of them, and not the one that is answered.
         is_other = bool(self.pipeline) or cycle.scope["method"] == "HEAD"
@@ -177,6 +321,21 @@ class GatewayProtocol(HttpToolsProtocol):
             self.transport.close()
         cycle.message_event.set()
         cycle.on_response()
+        return True
+
+    def _answer(self, quick: _Cycle, head: bytes, body: bytes) -> bool:
+        """Writes the answer to a request that does without ASGI."""
+        self._quick = None
+        quick.response_complete = True
+        for name, value in self.server_state.default_headers:
+            head += b"%b: %b\r\n" % (name, value)
+        answer = b"HTTP/1.1 200 OK\r\n%bcontent-length: %d\r\n\r\n%b"
+        if quick.keep_alive:
+            self._outbox.put(self.transport, answer % (head, len(body), body))
+        else:
+            self.transport.write(answer % (head + b"connection: close\r\n", len(body), body))
+            self.transport.close()
+        self.on_response_complete()
         return True
 
     def _plain_head(self) -> bytes:
@@ -220,8 +379,8 @@ class GatewayProtocol(HttpToolsProtocol):
         if self.flow.write_paused:
             return "reader", READER_SECONDS
         if cycle is None or (cycle.response_complete and self._in_head):
-            # Between requests uvicorn's own clock runs; a head that has begun has stopped it.
-            return ("head", HEAD_SECONDS) if cycle is None or self._head else ("idle", None)
+            idle = ("idle", float(self.timeout_keep_alive))
+            return ("head", HEAD_SECONDS) if cycle is None or self._head else idle
         return ("body", STALL_SECONDS) if cycle.more_body else ("answer", None)
 
     def _buffered(self) -> int:

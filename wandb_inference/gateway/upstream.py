@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Mapping
-from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from .._core.wire import Context, Request, Timeouts
 from .._network import Network
 from .._transport.async_exchange import AsyncDirectExchange, AsyncExchange, AsyncPool
 from .._transport.bridge import AsyncHttpxExchange
-from .._transport.clocks import ClockError, Clocks
+from .._transport.clocks import ClockError, Clocks, Limit
 from .._transport.decoding import DecodingError
 from .._transport.dialing import Dialer
 from .._transport.outbox import Outbox
@@ -24,6 +23,7 @@ from .errors import GatewayError
 from .routing import Failure, Pick
 
 if TYPE_CHECKING:
+    from .._transport.async_connection import Waiting
     from .._transport.pool import Origin
 
 __all__ = ["ERRORS", "Upstream", "failure_of", "read_all"]
@@ -36,6 +36,10 @@ _IDLE: Final = 4096
 
 MAX_ERROR: Final = 64 * 1024
 """Bytes that are read of an error."""
+
+
+_NO_CLOCKS: Final = Clocks(Timeouts(None, None, None, None))
+"""Of those who bring a limit of their own."""
 
 
 class _Place:
@@ -66,6 +70,13 @@ class _Place:
         models = path.removesuffix("/chat/completions") + "/models"
         self.probe = b"GET %b HTTP/1.1\r\n%b\r\n" % (models.encode("latin-1"), rest)
 
+    def wire(self, body: bytes, more: Mapping[bytes, bytes]) -> bytes:
+        """A chat request as it goes on the wire."""
+        head = self.head
+        for name, value in more.items():
+            head += b"%b: %b\r\n" % (name, value)
+        return b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body)
+
 
 class Upstream:
     """The way to all deployments, in one event loop: made in it.
@@ -90,7 +101,7 @@ class Upstream:
         await self._pool.close()
 
     async def send(
-        self, pick: Pick, body: bytes, more: Mapping[str, str], *, stream: bool, clocks: Clocks
+        self, pick: Pick, body: bytes, more: Mapping[bytes, bytes], *, stream: bool, clocks: Clocks
     ) -> AsyncExchange:
         """Sends a chat request, and waits for the head of the answer.
 
@@ -107,18 +118,34 @@ class Upstream:
         place = self._place(pick.deployment)
         if not place.way.direct:
             return await self._send_by_httpx(place, body, more, stream=stream, clocks=clocks)
-        lines = "".join([f"{name}: {value}\r\n" for name, value in more.items()]).encode("latin-1")
         exchange = AsyncDirectExchange(self._pool, place.origin, "POST", clocks)
-        await exchange.send(b"%b%bcontent-length: %d\r\n\r\n%b" % (place.head, lines, len(body), body))
+        await exchange.send(place.wire(body, more))
         return exchange
 
+    def start(
+        self, deployment: Deployment, body: bytes, more: Mapping[bytes, bytes], who: Waiting, limit: Limit
+    ) -> AsyncDirectExchange | None:
+        """Sends a chat request on a connection that is there already, without waiting; `None` where there is none.
+
+        Args:
+            deployment: The deployment.
+            body: What it gets.
+            more: Headers of this request alone, checked.
+            who: Is told of what arrives.
+            limit: Until when the answer has to be there.
+        """
+        place = self._place(deployment)
+        if not place.way.direct:
+            return None
+        exchange = AsyncDirectExchange(self._pool, place.origin, "POST", _NO_CLOCKS)
+        return exchange if exchange.start(place.wire(body, more), who, limit) else None
+
     async def _send_by_httpx(
-        self, place: _Place, body: bytes, more: Mapping[str, str], *, stream: bool, clocks: Clocks
+        self, place: _Place, body: bytes, more: Mapping[bytes, bytes], *, stream: bool, clocks: Clocks
     ) -> AsyncExchange:
         exchange = AsyncHttpxExchange(clocks, stream=stream)
-        request = Request(
-            "POST", place.url, {**place.headers, **more}, body, clocks.timeouts, Context(place.url), stream=stream
-        )
+        headers = {**place.headers, **{name.decode(): value.decode() for name, value in more.items()}}
+        request = Request("POST", place.url, headers, body, clocks.timeouts, Context(place.url), stream=stream)
         await exchange.send(self._pool.httpx(place.way.proxy), request, place.key, place.way.proxy, is_own=True)
         return exchange
 
@@ -154,13 +181,13 @@ class Upstream:
         return place
 
 
-def clocks_of(pick: Pick, *, stream: bool) -> Clocks:
+def clocks_of(pick: Pick, now: float, *, stream: bool) -> Clocks:
     """The clocks of an attempt that begins now."""
     read = pick.stall if stream else pick.timeout
-    deadline = None if pick.deadline is None else max(0.001, pick.deadline - monotonic())
+    deadline = None if pick.deadline is None else max(0.001, pick.deadline - now)
     if not stream:  # all of an answer comes at once, or it drips
         deadline = pick.timeout if deadline is None else min(deadline, pick.timeout)
-    return Clocks(Timeouts(min(CONNECT, pick.timeout), read, pick.stall, deadline))
+    return Clocks(Timeouts(min(CONNECT, pick.timeout), read, pick.stall, deadline), now)
 
 
 async def read_all(exchange: AsyncExchange, limit: int | None) -> bytes:

@@ -114,12 +114,7 @@ class Ticket:
 
     def remaining(self, now: float) -> list[Remaining]:
         """What is left of the caller's limits."""
-        found: list[Remaining] = []
-        for kind, meter in self._meters:
-            left = max(0, meter.limit - meter.used(now))
-            name: LimitKind = "rpm" if kind == "rpm" else "tpm"
-            found.append(Remaining(name, meter.limit, left, meter.empty_in(now)))
-        return found
+        return remaining(self._meters, now)
 
     def close(
         self, now: float, wall: float, *, usage: Usage | None = None, cost: Decimal | None = None, used: bool = True
@@ -148,7 +143,17 @@ class Ticket:
             self._line.serve(now)
 
 
-class _Account(NamedTuple):
+def remaining(meters: tuple[tuple[str, Meter], ...], now: float) -> list[Remaining]:
+    """What is left of limits."""
+    found: list[Remaining] = []
+    for kind, meter in meters:
+        left = meter.limit - meter.used(now)
+        name: LimitKind = "rpm" if kind == "rpm" else "tpm"
+        found.append(Remaining(name, meter.limit, left if left > 0 else 0, meter.empty_in(now)))
+    return found
+
+
+class Account(NamedTuple):
     """What counts for a key."""
 
     rule: KeyRule | None
@@ -170,7 +175,7 @@ class Admission:
         self._ledger = ledger
         self._line = line
         self._gates: dict[str, Gate] = {}
-        self._accounts: dict[str, _Account] = {}
+        self._accounts: dict[str, Account] = {}
 
     def configure(self, config: GatewayConfig) -> None:
         """Goes on by this configuration; what was counted stays."""
@@ -200,7 +205,7 @@ class Admission:
                 raise expired_key()
             if not rule.allows(match):
                 raise model_not_allowed(match.asked)
-        account = self._account(rule)
+        account = self.account(rule)
         meters, purses = account.meters, account.purses
         for purse in purses:
             if not purse.fits(cost, wall):
@@ -212,13 +217,17 @@ class Admission:
         booking = None
         if meters or purses:
             booking = Booking(meters, purses, prompt=prompt, completion=completion, cost=cost, now=now)
-        return Ticket(caller, list(account.gates), booking, meters, self._line, self._patience)
+        return self.ticket(caller, account, booking)
+
+    def ticket(self, caller: Caller, account: Account, booking: Booking | None) -> Ticket:
+        """A ticket for what was reserved."""
+        return Ticket(caller, list(account.gates), booking, account.meters, self._line, self._patience)
 
     def has_purse(self, caller: Caller) -> bool:
         """Whether dollars of a caller are counted against a budget."""
-        return bool(self._account(caller.rule).purses)
+        return bool(self.account(caller.rule).purses)
 
-    def _account(self, rule: KeyRule | None) -> _Account:
+    def account(self, rule: KeyRule | None) -> Account:
         """What counts for a key; `None`: for those who may do everything."""
         name = "" if rule is None else rule.name
         account = self._accounts.get(name)
@@ -238,7 +247,7 @@ class Admission:
             gate = self._gate(scope, rule.max_parallel_requests or self._key_parallel)
             if gate is not None:
                 gates.append(gate)
-        account = self._accounts[name] = _Account(rule, meters, purses, tuple(gates))
+        account = self._accounts[name] = Account(rule, meters, purses, tuple(gates))
         return account
 
     def _gate(self, scope: str, limit: int | None) -> Gate | None:

@@ -7,7 +7,6 @@ from decimal import Decimal
 from ..._core.adaptive import Verdict
 from ._counting import Meter, Purse
 from ._line import Pass
-from ._price import cost_of
 from ._state import Seat
 from ._values import Failure, Usage
 
@@ -94,7 +93,7 @@ class Lease:
 
     def cost(self, usage: Usage) -> Decimal | None:
         """Dollars for what was used; `None` where no price is known."""
-        return cost_of(self.place.rate, usage)
+        return self.place.cost(usage)
 
     def leave(self, verdict: Verdict, seconds: float | None = None) -> float | None:
         """Gives the place back; the seconds after which a refused request may come back free of charge."""
