@@ -32,6 +32,7 @@ _HEAD: Final = re.compile(
 )
 _START: Final = b"HTTP/1.1 "
 _LENGTH: Final = re.compile(r"[0-9]{1,15}")
+_LENGTH_LINE: Final = re.compile(rb"\ncontent-length:[\t ]*([0-9]{1,15})[\t ]*\r")
 _SIZE: Final = re.compile(rb"[0-9A-Fa-f]{1,8}")
 
 
@@ -67,6 +68,7 @@ class ResponseReader:
         "_close",
         "_h11",
         "_head",
+        "_headers",
         "_informational",
         "_left",
         "_method",
@@ -75,7 +77,6 @@ class ResponseReader:
         "_unusual",
         "broken",
         "done",
-        "headers",
         "reusable",
         "status",
     )
@@ -93,8 +94,7 @@ class ResponseReader:
         self._unusual: h11.Response | None = None
         self.status = 0
         """HTTP status; 0 until the head is complete."""
-        self.headers: list[tuple[str, str]] = []
-        """Names in lower case, values without the white space around them, in the server's order."""
+        self._headers: list[tuple[str, str]] | None = None
         self.done = False
         """Whether the response is complete."""
         self.broken: ProtocolError | None = None
@@ -107,6 +107,13 @@ class ResponseReader:
     def untouched(self) -> bool:
         """Whether not one byte has come."""
         return not self._pending and not self.status and self._h11 is None
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """Names in lower case, values without the white space around them, in the server's order."""
+        if self._headers is None:
+            self._headers = _headers_of(self._head) if self._head else []
+        return self._headers
 
     @property
     def is_coded(self) -> bool:
@@ -154,11 +161,20 @@ class ResponseReader:
 
     def _take_head(self, match: re.Match[bytes]) -> bool:
         """Whether the head is plain; if so, `status` and `headers` are set."""
-        headers: list[tuple[str, str]] = []
+        head, status = match[0], int(match[1])
+        lower = head.lower()
+        if (
+            lower.count(b"\ncontent-length:") == 1
+            and b"\ntransfer-encoding:" not in lower
+            and b"\nconnection:" not in lower.replace(b"\nconnection: keep-alive\r", b"", 1)
+            and status not in (204, 304)
+            and (found := _LENGTH_LINE.search(lower)) is not None
+        ):
+            self.status, self._head, self._left = status, head, int(found[1])
+            return True
+        headers = _headers_of(head)
         length = coding = connection = ""
-        for line in match[2].decode("ascii").split("\r\n")[:-1]:
-            name, _, value = line.partition(":")
-            name, value = name.lower(), value.strip(" \t")
+        for name, value in headers:
             if name == "content-length":
                 if length or not _LENGTH.fullmatch(value):
                     return False
@@ -172,12 +188,10 @@ class ResponseReader:
                 if connection or value.lower() not in ("close", "keep-alive"):
                     return False
                 connection = value.lower()
-            headers.append((name, value))
-        status = int(match[1])
         # No body at all, or one that ends with the connection: rare enough to be h11's.
         if bool(length) == bool(coding) or status in (204, 304):
             return False
-        self.status, self.headers, self._head = status, headers, match[0]
+        self.status, self._headers, self._head = status, headers, head
         self._chunked = bool(coding)
         self._left = int(length or 0)
         self._close = connection == "close"
@@ -277,7 +291,7 @@ class ResponseReader:
                 elif isinstance(event, h11.Response):
                     self._unusual = event
                     self.status = event.status_code
-                    self.headers = [(name.decode("ascii"), value.decode("latin-1")) for name, value in event.headers]
+                    self._headers = [(name.decode("ascii"), value.decode("latin-1")) for name, value in event.headers]
                 elif isinstance(event, h11.InformationalResponse):
                     self._informational += 1
                     if self._informational > MAX_INFORMATIONAL:
@@ -306,6 +320,12 @@ def _size(text: bytes) -> int:
     if len(_sizes) < MAX_SIZES:
         _sizes[text] = size
     return size
+
+
+def _headers_of(head: bytes) -> list[tuple[str, str]]:
+    """The headers of a plain head."""
+    pairs = [line.partition(":") for line in head.decode("ascii").split("\r\n")[1:-2]]
+    return [(name.lower(), value.strip(" \t")) for name, _, value in pairs]
 
 
 def _can_become_plain(data: bytes) -> bool:

@@ -205,6 +205,7 @@ class Call:
     def close(self) -> None:
         """Ends the watch."""
         self.is_over = True
+        self._task = None  # which holds this one: in circles they would stay until the next collection
         if self._watch is not None:
             self._watch.cancel()
         elif self._connection is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final, cast
 
 from pydantic_core import from_json, to_json
@@ -73,7 +74,7 @@ def usage_of(value: object) -> Usage | None:
 
 
 def _count(value: object) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
+    return value if type(value) is int and value >= 0 else 0  # `True` is none
 
 
 def rename(raw: bytes, content: dict[str, Any], name: str) -> bytes:
@@ -106,8 +107,14 @@ def with_model(raw: bytes, name: str) -> bytes | None:
     end = raw.find(b'"', start)
     if start == at or b"\\" in raw[start:end]:
         found = _MODEL.match(raw, key)
-        return None if found is None else b"%b%b%b" % (raw[: found.end(1)], to_json(name), raw[found.end() :])
-    return b"%b%b%b" % (raw[: start - 1], to_json(name), raw[end + 1 :])
+        return None if found is None else b"%b%b%b" % (raw[: found.end(1)], _text(name), raw[found.end() :])
+    return b"%b%b%b" % (raw[: start - 1], _text(name), raw[end + 1 :])
+
+
+@lru_cache(maxsize=1024)
+def _text(name: str) -> bytes:
+    """A name as JSON."""
+    return to_json(name)
 
 
 def add_reasoning_content(content: dict[str, Any]) -> bool:

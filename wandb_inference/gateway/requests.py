@@ -91,19 +91,22 @@ def read_request(
         raise no_model()
     if not isinstance(name, str):
         raise model_not_text(name)
-    _check_messages(fields)
+    tokens = _read_messages(raw, fields)
     stream: object = fields.get("stream")
     if stream is not None and not isinstance(stream, bool):
         raise bad_field("stream", "true or false", stream)
     asked = read_headers(headers, server)
-    is_whole = CLIENT_FIELDS.isdisjoint(fields) and len(fields) == size
+    is_whole = len(fields) == size
     if not CLIENT_FIELDS.isdisjoint(fields):
+        is_whole = False
         asked = read_fields(fields, asked, server)
+        tokens = _read_messages(raw, fields)
     options: object = fields.get("stream_options")
     wants = isinstance(options, dict) and bool(cast("dict[str, Any]", options).get("include_usage"))
     choices: object = fields.get("n")
     most: object = fields.get("max_tokens", fields.get("max_completion_tokens"))
-    _check_required(fields, asked, server)
+    if server.enforce_user or server.enforced_params:
+        _check_required(fields, asked, server)
     return ChatRequest(
         raw,
         fields,
@@ -112,7 +115,7 @@ def read_request(
         bool(stream),
         wants or server.include_usage,
         choices if isinstance(choices, int) and choices > 0 else 1,
-        _estimate(raw, fields),
+        tokens,
         most if isinstance(most, int) and most > 0 else None,
         asked,
     )
@@ -148,18 +151,28 @@ def _unreadable(raw: bytes, problem: str) -> GatewayError:
     return bad_json(what, line, column, start + max(0, column - 1))
 
 
-def _check_messages(fields: dict[str, Any]) -> None:
-    if "messages" not in fields:
-        raise missing_field("messages", "a list of messages")
-    given: object = fields["messages"]
+def _read_messages(raw: bytes, fields: Mapping[str, Any]) -> int:
+    """Tokens of the prompt, about: four bytes each.
+
+    Raises:
+        GatewayError: There are no messages.
+    """
+    given: object = fields.get("messages")
     if not isinstance(given, list):
+        if "messages" not in fields:
+            raise missing_field("messages", "a list of messages")
         raise bad_field("messages", "a list of messages", given)
     messages = cast("list[object]", given)
     if not messages:
         raise missing_field("messages[0]", "the list of messages is empty")
-    for number, message in enumerate(messages):
+    has_parts = False
+    for message in messages:
         if not isinstance(message, dict):
-            raise bad_field(f"messages[{number}]", "an object", message)
+            raise bad_field(f"messages[{messages.index(message)}]", "an object", message)
+        if isinstance(cast("dict[str, Any]", message).get("content"), list):
+            has_parts = True
+    # A picture is a part of a list. To look for one in the body would cost more than to read all of it.
+    return _weight(messages) if has_parts else len(raw) // 4 + 1
 
 
 def _check_required(fields: Mapping[str, Any], asked: Asked, server: ServerSettings) -> None:
@@ -173,13 +186,10 @@ def _check_required(fields: Mapping[str, Any], asked: Asked, server: ServerSetti
             raise missing_field(path, "this gateway wants it in each request")
 
 
-def _estimate(raw: bytes, fields: Mapping[str, Any]) -> int:
-    """Tokens of the prompt, about: four bytes each."""
-    # A picture is a part of a list. To look for one in the body would cost more than to read all of it.
-    if not any(isinstance(message.get("content"), list) for message in fields["messages"]):
-        return len(raw) // 4 + 1
+def _weight(messages: list[object]) -> int:
+    """Tokens of messages of which some have pictures."""
     size, pictures = 0, 0
-    pending: list[object] = [fields["messages"]]
+    pending = [*messages]
     while pending:
         value = pending.pop()
         if isinstance(value, str):
@@ -202,6 +212,11 @@ def body_for(request: ChatRequest, deployment: Deployment, model: str) -> bytes:
         model: The id to send.
     """
     fields = request.fields
+    is_plain = not (deployment.defaults or deployment.extra_body or deployment.drop or deployment.drop_unsupported)
+    if is_plain and request.is_whole and not request.stream:
+        spliced = with_model(request.raw, model)
+        if spliced is not None:
+            return spliced
     added = {name: value for name, value in deployment.defaults.items() if name not in fields}
     drops = _UNSUPPORTED.difference(deployment.keep) if deployment.drop_unsupported or request.asked.drop_params else ()
     options: object = fields.get("stream_options")

@@ -147,9 +147,10 @@ def remaining(meters: tuple[tuple[str, Meter], ...], now: float) -> list[Remaini
     """What is left of limits."""
     found: list[Remaining] = []
     for kind, meter in meters:
-        left = meter.limit - meter.used(now)
+        used, reset = meter.reading(now)
+        left = meter.limit - used
         name: LimitKind = "rpm" if kind == "rpm" else "tpm"
-        found.append(Remaining(name, meter.limit, left if left > 0 else 0, meter.empty_in(now)))
+        found.append(Remaining(name, meter.limit, left if left > 0 else 0, reset))
     return found
 
 

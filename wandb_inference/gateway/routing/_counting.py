@@ -47,8 +47,8 @@ class Meter(Protocol):
         """Seconds until so much more fits; 0: it does now."""
         ...
 
-    def empty_in(self, now: float) -> float:
-        """Seconds until nothing of the last minute is used any more; 0: nothing is now."""
+    def reading(self, now: float) -> tuple[int, float]:
+        """How much of the last minute is used, and the seconds until nothing of it is any more."""
         ...
 
     def take(self, amount: int, now: float) -> object:
@@ -126,9 +126,10 @@ class Minute:
             wait = entry.until - now
         return wait
 
-    def empty_in(self, now: float) -> float:
-        """Seconds until nothing of the last minute is used any more."""
-        return self._entries[-1].until - now if self.used(now) > 0 else 0.0
+    def reading(self, now: float) -> tuple[int, float]:
+        """How much of the last minute is used, and the seconds until nothing of it is any more."""
+        used = self.used(now)
+        return used, self._entries[-1].until - now if used > 0 else 0.0
 
     def take(self, amount: int, now: float) -> Entry:
         """Reserves so much."""
