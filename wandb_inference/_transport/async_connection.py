@@ -34,19 +34,19 @@ def _abandon(connecting: asyncio.Task[tuple[asyncio.Transport, AsyncConnection]]
         connecting.result()[1].close()
 
 
-class Waiting(Protocol):
-    """Who waits for something to happen: a future, or somebody who acts on it at once."""
+class Watcher(Protocol):
+    """Who acts at once on what happens on a connection, where others read and wait."""
 
-    def done(self) -> bool:
-        """Whether they know already."""
+    def received(self, data: bytes) -> None:
+        """Bytes have arrived."""
         ...
 
-    def set_result(self, result: None, /) -> None:
-        """Something has happened."""
+    def lost(self, error: Exception | None) -> None:
+        """The connection has ended; `None`: the peer closed it."""
         ...
 
-    def set_exception(self, exception: ClockError, /) -> None:
-        """Nothing has, in time."""
+    def late(self, error: ClockError) -> None:
+        """Nothing has happened in time."""
         ...
 
 
@@ -64,12 +64,15 @@ class AsyncConnection(asyncio.Protocol):
         self._unread = 0
         self._ended = False
         self._error: Exception | None = None
-        self._idle = False
+        self.idle = False
+        """Whether anything that arrives is out of place."""
         self._paused_reading = False
         self._paused_writing = False
-        self._waiter: Waiting | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._watcher: Watcher | None = None
         self._limit: Limit | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._rings = 0.0
 
     @classmethod
     async def open(cls, origin: Origin, limit: Limit, dialer: Dialer) -> AsyncConnection:
@@ -125,7 +128,11 @@ class AsyncConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes have arrived."""
-        if self._idle:
+        watcher = self._watcher
+        if watcher is not None:
+            watcher.received(data)
+            return
+        if self.idle:
             self.close()  # nobody asked: whatever it is, the next answer would be mistaken for it
             return
         self._arrived.append(data)
@@ -150,6 +157,10 @@ class AsyncConnection(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        watcher = self._watcher
+        if watcher is not None:
+            self._watcher = None
+            watcher.lost(exc)
         self._wake()
 
     def pause_writing(self) -> None:
@@ -180,10 +191,6 @@ class AsyncConnection(asyncio.Protocol):
         # A write that fails closes the transport at once, and says so in a later turn of the loop.
         is_open = not self._ended and transport is not None and not transport.is_closing()
         return is_open and not self._paused_writing
-
-    def rest(self, idle: bool) -> None:
-        """Says whether anything that arrives from now on is out of place."""
-        self._idle = idle
 
     async def write(self, data: bytes, clocks: Clocks) -> None:
         """Sends all of it, or as much as the peer takes before it answers or closes: the next read tells which.
@@ -217,38 +224,10 @@ class AsyncConnection(asyncio.Protocol):
             limit.left()  # who reads more slowly than the peer sends never waits, and their deadline comes all the same
         while not self._arrived:
             if self._ended:
-                return self._end()
+                if self._error is not None:
+                    raise self._error
+                return b""
             await self._wait(limit)
-        return self._take()
-
-    def write_now(self, data: bytes) -> None:
-        """Sends all of it, however long the peer takes for that."""
-        outbox = self._dialer.outbox
-        if outbox is not None and self._transport is not None:
-            outbox.put(self._transport, data)
-        else:
-            self._send(data)
-
-    def watch(self, who: Waiting, limit: Limit) -> None:
-        """Has somebody told of all that happens from now on, until `unwatch()` or a read."""
-        self._waiter = who
-        self._arm(limit)
-
-    def unwatch(self) -> None:
-        """Ends that."""
-        self._waiter = None
-        self._limit = None
-
-    def read_now(self) -> bytes:
-        """What has arrived; `b""` at the end. For those who were told that something has happened."""
-        return self._take() if self._arrived else self._end()
-
-    def _end(self) -> bytes:
-        if self._error is not None:
-            raise self._error
-        return b""
-
-    def _take(self) -> bytes:
         data = self._arrived.popleft() if len(self._arrived) == 1 else b"".join(self._arrived)
         self._arrived.clear()
         self._unread = 0
@@ -258,6 +237,24 @@ class AsyncConnection(asyncio.Protocol):
                 self._transport.resume_reading()
         return data
 
+    def write_now(self, data: bytes) -> None:
+        """Sends all of it, however long the peer takes for that."""
+        outbox = self._dialer.outbox
+        if outbox is not None and self._transport is not None:
+            outbox.put(self._transport, data)
+        else:
+            self._send(data)
+
+    def watch(self, watcher: Watcher, limit: Limit) -> None:
+        """Tells somebody of all that happens from now on, until `unwatch()`, the end or the limit."""
+        self._watcher = watcher
+        self._arm(limit)
+
+    def unwatch(self) -> None:
+        """Ends that."""
+        self._watcher = None
+        self._limit = None
+
     def close(self) -> None:
         """Closes it at once, without TLS's farewell."""
         if self._transport is not None:
@@ -266,10 +263,10 @@ class AsyncConnection(asyncio.Protocol):
 
     async def _wait(self, limit: Limit) -> None:
         """Waits until something happens."""
-        self._waiter = waiter = self._loop.create_future()
+        self._waiter = self._loop.create_future()
         self._arm(limit)
         try:
-            await waiter
+            await self._waiter
         finally:
             self._waiter = None
             self._limit = None
@@ -279,25 +276,30 @@ class AsyncConnection(asyncio.Protocol):
             self._waiter.set_result(None)
 
     def _arm(self, limit: Limit) -> None:
-        if limit.due is None:
+        due = limit.due
+        if due is None:
             return
-        limit.left()
         self._limit = limit
+        if self._timer is not None and self._rings <= due:
+            limit.left()
+            return  # it will look again when it rings
+        limit.left()
         if self._timer is not None:
-            if self._timer.when() <= limit.due - time.monotonic() + self._loop.time():
-                return  # it will look again when it rings
             self._timer.cancel()
-        self._set_timer(limit.due)
+        self._set_timer(due)
 
     def _set_timer(self, due: float) -> None:
+        self._rings = due
         self._timer = self._loop.call_later(max(0.0, due - time.monotonic()), self._ring)
 
     def _ring(self) -> None:
         self._timer = None
-        limit, waiter = self._limit, self._waiter
-        if limit is None or limit.due is None or waiter is None or waiter.done():
+        limit, waiter, watcher = self._limit, self._waiter, self._watcher
+        if limit is None or limit.due is None or (watcher is None and (waiter is None or waiter.done())):
             return  # the step it was set for has ended
         if time.monotonic() < limit.due:
             self._set_timer(limit.due)
-        else:
+        elif watcher is not None:
+            watcher.late(ClockError(limit.clock))
+        elif waiter is not None:
             waiter.set_exception(ClockError(limit.clock))

@@ -6,10 +6,11 @@ import contextlib
 import os
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
+from .._core.wire import Timeouts
 from .._network import DEFAULT
-from .async_connection import AsyncConnection, Waiting
+from .async_connection import AsyncConnection
 from .clocks import ClockError, Clocks, Limit
 from .decoding import Decoder
 from .dialing import Dialer
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable
 
     import httpx
+    from typing_extensions import Self
 
 
 class AsyncExchange(Protocol):
@@ -118,7 +120,7 @@ class AsyncPool:
             if connection is None:
                 return None
             if connection.usable:
-                connection.rest(False)
+                connection.idle = False
                 self._busy.add(connection)
                 return connection
             connection.close()
@@ -139,7 +141,7 @@ class AsyncPool:
 
     def put(self, origin: Origin, connection: AsyncConnection) -> None:
         """Keeps a connection for later."""
-        connection.rest(True)
+        connection.idle = True
         self._busy.discard(connection)
         self._idle.put(origin, connection, time.monotonic())
 
@@ -171,6 +173,9 @@ async def _close_with_run(
         for http in list(made.values()):
             await http.aclose()
         await run.sleep(0)  # closing takes a turn of the loop
+
+
+_NO_CLOCKS: Final = Clocks(Timeouts(None, None, None, None))
 
 
 class AsyncDirectExchange:
@@ -246,33 +251,23 @@ class AsyncDirectExchange:
         self._open(body, reused=reused)
         return True
 
-    def start(self, wire: bytes, who: Waiting, limit: Limit) -> bool:
-        """Sends the request on a connection that is there already: whether there was one.
+    @classmethod
+    def under_way(cls, pool: AsyncPool, origin: Origin, connection: AsyncConnection) -> Self:
+        """One whose request was sent already, on a connection that had been used before."""
+        exchange = cls(pool, origin, "POST", _NO_CLOCKS)
+        exchange._connection = connection
+        exchange._reader = ResponseReader("POST", fast=pool.dialer.network.http_parser == "auto")
+        exchange.written = True
+        return exchange
 
-        Args:
-            wire: The request.
-            who: Is told of all that happens, and has it by `receive()`.
-            limit: Until when.
-        """
-        connection = self._pool.take(self._origin)
-        if connection is None:
-            return False
-        self._connection = connection
-        self._reader = ResponseReader(self._method, fast=self._pool.dialer.network.http_parser == "auto")
-        self._first = b""
-        self.written = True
-        connection.write_now(wire)
-        connection.watch(who, limit)
-        return True
-
-    def receive(self) -> tuple[bytes, bool]:
-        """What has arrived of the body, and whether that is all of it. After `start()`.
+    def feed(self, data: bytes) -> tuple[bytes, bool]:
+        """What came of the body with these bytes, `b""` at the connection's end, and whether that is all of it.
 
         Raises:
-            Exception: One of `ERRORS`.
+            ProtocolError: They are no answer.
         """
         reader = self._reader
-        return reader.feed(self._connection.read_now()), reader.done
+        return reader.feed(data), reader.done
 
     @property
     def is_coded(self) -> bool:
@@ -280,8 +275,8 @@ class AsyncDirectExchange:
         return self._reader.is_coded
 
     @property
-    def is_dead(self) -> bool:
-        """Whether the connection ended without a byte: it had died while idle, and the request may be sent again."""
+    def is_untouched(self) -> bool:
+        """Whether not one byte has come: if the connection ends, it had died while idle, and the request is sent anew."""
         return self._reader.untouched and not self._pool.ended
 
     @property
@@ -289,25 +284,13 @@ class AsyncDirectExchange:
         """The answer's; 0 as long as its head is not there."""
         return self._reader.status
 
-    def forget(self) -> None:
-        """Gives up the connection, which turned out dead, and the others, which are as old."""
-        self.abort()
-        self._pool.clear(self._origin)
-
-    def abort(self) -> None:
-        """Gives up the connection, whatever is on it."""
-        self._connection.unwatch()
-        self._pool.discard(self._connection)
-
     def wait(self, first: bytes, clocks: Clocks) -> None:
         """From here on the answer is read by `read()`, which begins with these bytes; its head is there."""
-        self._connection.unwatch()
         self._clocks = clocks
         self._open(first, reused=True)
 
     def release(self) -> None:
         """Gives the connection back if the body has ended, else up."""
-        self._connection.unwatch()
         is_whole = self._reader.done and self._reader.reusable and self.written
         if is_whole and self._keep and self._connection.usable:
             self._pool.put(self._origin, self._connection)

@@ -41,6 +41,8 @@ _ID_BYTES: Final = 128
 
 def request_id(headers: Mapping[bytes, bytes]) -> bytes | None:
     """The id that a client gave its request, where it can go into a header again."""
+    if b"x-request-id" not in headers and b"x-litellm-call-id" not in headers:
+        return None
     for name in (b"x-litellm-call-id", b"x-request-id"):
         value = headers.get(name)
         if value is not None and 0 < len(value) <= _ID_BYTES and value.isascii() and value.decode().isprintable():
@@ -75,8 +77,8 @@ def chat_headers(
     """
     spent, own = b"%.3f" % (upstream * 1e3), b"%.3f" % (overhead * 1e3)
     head = _HEAD % (id, id, _model_lines(deployment, group), attempts, retries, fallbacks, spent, spent, own, own)
-    for each in remaining:
-        head += _LIMIT[each.kind] % (each.limit, each.left, each.reset)
+    for kind, limit, left, reset in remaining:
+        head += _LIMIT[kind] % (limit, left, reset)
     return head
 
 

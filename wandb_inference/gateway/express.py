@@ -10,22 +10,25 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from time import monotonic
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
+from .._transport.async_exchange import AsyncDirectExchange
 from .._transport.clocks import ClockError, Limit
+from .._transport.http11 import ProtocolError, read_whole
 from .answers import CLOSE, JSON_LINE, chat_headers, cost_headers
 from .asked import NOTHING
 from .attempt import Attempt
 from .call import Call
 from .chat import Chat, headers_for
 from .errors import GatewayError, draining, internal_error
+from .metrics import WayMetrics
 from .requests import ChatRequest, body_for, read_request
 from .routing import Caller, Failure, Finished, Pick, Ride, Step
-from .upstream import ERRORS, failure_of
+from .upstream import Place, failure_of
 from .whole import read_answer
 
 if TYPE_CHECKING:
-    from .._transport.async_exchange import AsyncDirectExchange
+    from .._transport.async_connection import AsyncConnection
     from .app import Gateway
 
 logger = logging.getLogger("wandb_inference.gateway")
@@ -56,8 +59,17 @@ class Line(Protocol):
         ...
 
 
+class _Stop(NamedTuple):
+    """What is looked up once for a short way's requests at one of its deployments."""
+
+    place: Place
+    seconds: float
+    """For a whole answer."""
+    series: WayMetrics
+
+
 class Express:
-    """A chat request without a task. What arrives for it is told to it as to a future.
+    """A chat request without a task. It watches the connection to the service.
 
     Args:
         gateway: The gateway.
@@ -65,22 +77,33 @@ class Express:
         call: The request.
         caller: Who asks.
         request: What for.
-        ride: Its way; `None`: the long one.
     """
 
-    __slots__ = ("_body", "_call", "_caller", "_exchange", "_gateway", "_is_handed", "_line", "_request", "_ride")
+    __slots__ = (
+        "_body",
+        "_call",
+        "_caller",
+        "_connection",
+        "_exchange",
+        "_gateway",
+        "_is_handed",
+        "_line",
+        "_request",
+        "_ride",
+        "_stop",
+    )
 
-    _exchange: AsyncDirectExchange
+    _connection: AsyncConnection
+    _ride: Ride
+    _stop: _Stop
 
-    def __init__(
-        self, gateway: Gateway, line: Line, call: Call, caller: Caller, request: ChatRequest, ride: Ride | None
-    ) -> None:
+    def __init__(self, gateway: Gateway, line: Line, call: Call, caller: Caller, request: ChatRequest) -> None:
         self._gateway = gateway
         self._line = line
         self._call = call
         self._caller = caller
         self._request = request
-        self._ride = ride
+        self._exchange: AsyncDirectExchange | None = None
         self._body = b""
         self._is_handed = False
 
@@ -95,99 +118,129 @@ class Express:
             raw: Its body.
         """
         call = Call(headers, line)
-        ride: Ride | None = None
         try:
             caller = gateway.keyring.caller(headers)
             request = read_request(raw, headers, gateway.config.server)
-            if not request.stream and request.asked is NOTHING:
-                ride = gateway.router.ride(
-                    caller, request.model, tokens=request.prompt_tokens, now=monotonic(), max_tokens=request.max_tokens
-                )
-            express = cls(gateway, line, call, caller, request, ride)
-            handed = Handed(express._chat(), None) if ride is None else None
+            express = cls(gateway, line, call, caller, request)
+            handed = express._begin()
         except GatewayError:
             return False  # the task finds the same, and tells the client
         gateway.calls.add(call)
         call.watch(express)
-        if handed is None:
-            handed = express._send()
         if handed is not None:
             express._hand_over(*handed)
         return True
 
-    # What a future does
+    def _begin(self) -> Handed | None:
+        """Sends the request; what a task is to do where that can't be done here."""
+        gateway, request = self._gateway, self._request
+        ride = None
+        if not request.stream and request.asked is NOTHING:
+            ride = gateway.router.ride(
+                self._caller, request.model, request.prompt_tokens, request.max_tokens, monotonic()
+            )
+        if ride is None:
+            return Handed(self._chat(), None)
+        self._ride = ride
+        seat = ride.seat
+        stop = self._stop = ride.way.notes.get(seat) or self._look_up(ride)
+        place = stop.place
+        connection = gateway.upstream.pool.take(place.origin) if place.way.direct else None
+        if connection is None:
+            return Handed(*self._planned())
+        body = body_for(request, place.deployment, seat.id)
+        connection.write_now(place.wire(body, headers_for(self._call, gateway.config.server.forward_headers)))
+        connection.watch(self, Limit(ride.started + stop.seconds, "deadline"))
+        self._connection = connection
+        return None
 
-    def done(self) -> bool:
-        """Never: more may come."""
-        return False
+    def _look_up(self, ride: Ride) -> _Stop:
+        gateway, deployment, settings = self._gateway, ride.seat.state.deployment, ride.way.config.router
+        seconds = settings.timeout if deployment.timeout is None else deployment.timeout
+        stop = ride.way.notes[ride.seat] = _Stop(
+            gateway.upstream.place(deployment),
+            seconds if settings.deadline is None else min(seconds, settings.deadline),
+            gateway.metrics.way(ride.way.match.group.name, self._caller.name, deployment.id),
+        )
+        return stop
 
-    def set_result(self, result: None, /) -> None:
-        """Something has arrived, or the connection has ended."""
+    # What the connection to the service tells
+
+    def received(self, data: bytes) -> None:
+        """A part of the answer has arrived, or all of it."""
         try:
-            self._read()
+            if self._exchange is None:
+                raw = read_whole(data)
+                if raw is not None:
+                    connection = self._connection
+                    connection.unwatch()
+                    self._gateway.upstream.pool.put(self._stop.place.origin, connection)
+                    self._answer(raw)
+                    return
+            self._read(data)
         except Exception:
-            logger.exception("a request ended with a mistake of the gateway's own")
-            self._exchange.abort()
-            self._hand_over(self._attempt().chat, Finished(internal_error()))
+            self._fail()
 
-    def set_exception(self, exception: ClockError, /) -> None:
-        """Nothing has arrived in time."""
-        self._exchange.abort()
-        self._failed(failure_of(exception))
+    def lost(self, error: Exception | None) -> None:
+        """The connection has ended."""
+        try:
+            exchange = self._reading()
+            if exchange.is_untouched:
+                pool = self._gateway.upstream.pool
+                pool.discard(self._connection)
+                pool.clear(self._stop.place.origin)
+                self._hand_over(*self._planned())  # the same attempt once more, on a new connection
+            elif error is not None:
+                self._broken(error)
+            else:
+                self._read(b"")
+        except Exception:
+            self._fail()
+
+    def late(self, error: ClockError) -> None:
+        """The answer is not there in time."""
+        self._broken(error)
+
+    # What the client's side tells
 
     def cancel(self) -> None:
         """The client has left, or the gateway stops: `call.reason` says which."""
         if self._is_handed:
             return  # the task looks for itself as it begins
-        call = self._call
-        self._exchange.abort()
-        attempt = self._attempt()
+        call, attempt = self._call, self._attempt()
+        self._abort()
         attempt.left()
-        chat = attempt.chat
         if call.reason == "drained":
             call.more_headers.append(CLOSE)
             call.reason = None  # an error like others from here on
-            self._hand_over(chat, Finished(draining()))
+            self._hand_over(attempt.chat, Finished(draining()))
             return
         call.close()
-        chat.end()
-        self._gateway.ended(chat, 499)
+        attempt.chat.end()
+        self._gateway.ended(attempt.chat, 499)
 
-    def _send(self) -> Handed | None:
-        """Sends the request; what a task is to do where that can't be done here."""
-        gateway, ride = self._gateway, cast(Ride, self._ride)
-        seat, settings = ride.seat, gateway.config.router
-        deployment = seat.state.deployment
-        seconds = settings.timeout if deployment.timeout is None else deployment.timeout
-        if settings.deadline is not None and settings.deadline < seconds:
-            seconds = settings.deadline
-        body = body_for(self._request, deployment, seat.id)
-        more = headers_for(self._call, gateway.config.server.forward_headers)
-        limit = Limit(ride.started + seconds, "deadline")
-        exchange = gateway.upstream.start(deployment, body, more, self, limit)
-        if exchange is None:
-            return Handed(*self._planned())
-        self._exchange = exchange
-        return None
+    # The answer
 
-    def _read(self) -> None:
+    def _reading(self) -> AsyncDirectExchange:
         exchange = self._exchange
+        if exchange is None:
+            pool, origin = self._gateway.upstream.pool, self._stop.place.origin
+            exchange = self._exchange = AsyncDirectExchange.under_way(pool, origin, self._connection)
+        return exchange
+
+    def _read(self, data: bytes) -> None:
+        """Reads an answer that comes in parts, or that is not plain."""
+        exchange = self._reading()
         try:
-            body, is_whole = exchange.receive()
-        except ERRORS as error:
-            if exchange.is_dead:
-                exchange.forget()
-                self._hand_over(*self._planned())  # the same attempt once more, on a new connection
-            else:
-                exchange.abort()
-                self._failed(failure_of(error))
+            body, is_whole = exchange.feed(data)
+        except ProtocolError as error:
+            self._broken(error)
             return
         if not exchange.status:
             return
         body = self._body + body if self._body else body
-        server = self._gateway.config.server
-        most = _MOST if server.max_response_bytes is None else min(_MOST, server.max_response_bytes)
-        if exchange.status != 200 or exchange.is_coded or len(body) > most:
+        if exchange.status != 200 or exchange.is_coded or len(body) > _MOST:
+            self._connection.unwatch()
             attempt = self._attempt()
             exchange.wait(body, attempt.clocks)
             attempt.exchange = exchange
@@ -195,48 +248,40 @@ class Express:
         elif not is_whole:
             self._body = body
         else:
+            self._connection.unwatch()
             exchange.release()
             self._answer(body)
 
     def _answer(self, raw: bytes) -> None:
-        gateway, call, request, ride = self._gateway, self._call, self._request, cast(Ride, self._ride)
-        metrics, name, seat = gateway.metrics, self._caller.name, ride.seat
-        answer = read_answer(raw, request.model, reasoning_content=gateway.config.server.reasoning_content)
-        if answer is None:
+        """Answers with what the service said."""
+        gateway, call, ride, stop = self._gateway, self._call, self._ride, self._stop
+        server, seat, way = gateway.config.server, ride.seat, ride.way
+        answer = read_answer(raw, self._request.model, reasoning_content=server.reasoning_content)
+        if answer is None or (server.max_response_bytes is not None and len(raw) > server.max_response_bytes):
             self._failed(Failure("invalid"))
             return
-        now = monotonic()
-        group, usage, seconds = ride.group, answer.usage, now - ride.started
-        overhead = ride.started - call.started
-        cost = None
-        if usage is not None:
-            cost = seat.cost(usage)
-            metrics.used(group, name, usage, cost)
-        ride.succeeded(now, seconds=seconds, usage=usage, cost=cost)
+        now, usage = monotonic(), answer.usage
+        seconds, overhead = now - ride.started, ride.started - call.started
+        cost = None if usage is None else seat.cost(usage)
+        way.over(ride, now, seconds=seconds, usage=usage)
+        spent = stop.series.answered(usage, cost, now - call.started, seconds, overhead)
         head = chat_headers(
-            call.id, seat.state.deployment.id, group, ride.remaining(now), upstream=seconds, overhead=overhead
+            call.id,
+            stop.place.deployment.id,
+            way.match.group.name,
+            way.remaining(now),
+            upstream=seconds,
+            overhead=overhead,
         )
         call.status = 200
         call.close()
-        self._line.answer(b"%b%b%b" % (JSON_LINE, head, cost_headers(cost, metrics.spent.get(name))), answer.body)
         gateway.calls.discard(call)
-        way = metrics.way(group, name, seat.state.deployment.id)
-        way.answered(seconds=now - call.started, upstream=seconds, overhead=overhead)
+        self._line.answer(b"%b%b%b" % (JSON_LINE, head, cost_headers(cost, spent)), answer.body)
 
-    # From here on by a task
-
-    def _chat(self) -> Chat:
-        return Chat(self._gateway, self._call, self._caller, self._request)
-
-    def _planned(self) -> tuple[Chat, Pick]:
-        """The request as if it had gone the long way to here."""
-        chat, ride = self._chat(), cast(Ride, self._ride)
-        chat.began = ride.started
-        chat.plan, pick, chat.ticket = ride.plan(chat.wishes())
-        return chat, pick
-
-    def _attempt(self) -> Attempt:
-        return Attempt(*self._planned(), began=cast(Ride, self._ride).started)
+    def _broken(self, error: Exception) -> None:
+        """There is no answer, for one of `ERRORS`."""
+        self._abort()
+        self._failed(failure_of(error))
 
     def _failed(self, failure: Failure) -> None:
         attempt = self._attempt()
@@ -246,6 +291,31 @@ class Express:
         except GatewayError as error:
             step = Finished(error)
         self._hand_over(attempt.chat, step)
+
+    def _fail(self) -> None:
+        """An exception that nobody thought of: the client is told, and nobody waits for ever."""
+        logger.exception("a request ended with a mistake of the gateway's own")
+        self._abort()
+        self._hand_over(self._planned()[0], Finished(internal_error()))
+
+    def _abort(self) -> None:
+        self._connection.unwatch()
+        self._gateway.upstream.pool.discard(self._connection)
+
+    # From here on by a task
+
+    def _chat(self) -> Chat:
+        return Chat(self._gateway, self._call, self._caller, self._request)
+
+    def _planned(self) -> tuple[Chat, Pick]:
+        """The request as if it had gone the long way to here."""
+        chat, ride = self._chat(), self._ride
+        chat.began = ride.started
+        chat.plan, pick, chat.ticket = ride.way.plan(ride, chat.wishes())
+        return chat, pick
+
+    def _attempt(self) -> Attempt:
+        return Attempt(*self._planned(), began=self._ride.started)
 
     def _hand_over(self, chat: Chat, step: Step | Attempt | None) -> None:
         self._is_handed = True

@@ -110,17 +110,23 @@ class ModelMetrics:
 class WayMetrics:
     """The series that requests add to which their first deployment answers whole."""
 
-    __slots__ = ("_attempts", "_model", "_requests")
+    __slots__ = ("_attempts", "_key", "_metrics", "_model", "_name", "_requests")
 
     def __init__(self, metrics: Metrics, model: str, key: str, deployment: str) -> None:
+        self._metrics = metrics
+        self._name, self._key = model, key
         self._model = metrics.model(model)
         self._requests = metrics.requests.of(model, key, "200")
         self._attempts = metrics.attempts.of(model, deployment, "answered")
 
-    def answered(self, *, seconds: float, upstream: float, overhead: float) -> None:
-        """Counts a request.
+    def answered(
+        self, usage: Usage | None, cost: Decimal | None, seconds: float, upstream: float, overhead: float
+    ) -> Decimal | None:
+        """Counts a request; dollars that its key has spent, `None` where none are known.
 
         Args:
+            usage: What it used; `None`: nobody knows.
+            cost: Dollars; `None`: nobody knows.
             seconds: Seconds for all of it.
             upstream: Of these, the service's.
             overhead: And the gateway's own.
@@ -131,6 +137,10 @@ class WayMetrics:
         model.seconds.observe(seconds)
         model.upstream.observe(upstream)
         model.overhead.observe(overhead)
+        metrics = self._metrics
+        if usage is not None:
+            metrics.used(self._name, self._key, usage, cost)
+        return metrics.spent.get(self._key)
 
 
 class Metrics:

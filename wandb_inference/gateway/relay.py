@@ -23,7 +23,7 @@ DONE: Final = b"data: [DONE]\n\n"
 
 _OTHER_LINES: Final = (b":", b"event", b"id", b"retry")
 _KEY: Final = b'"model"'
-_MODEL: Final = re.compile(rb'("model"\s*:\s*)"(?:[^"\\]|\\.)*"')
+_MODEL: Final = re.compile(rb'("model"\s*:\s*)"[^"\\]*(?:\\.[^"\\]*)*"')
 
 
 class StreamError(Exception):
@@ -68,9 +68,13 @@ def usage_of(value: object) -> Usage | None:
     if not isinstance(value, dict):
         return None
     usage = cast("dict[str, Any]", value)
-    details = usage.get("prompt_tokens_details")
-    cached = cast("dict[str, Any]", details).get("cached_tokens") if isinstance(details, dict) else 0
-    return Usage(_count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens")), _count(cached))
+    prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    details, cached = usage.get("prompt_tokens_details"), 0
+    if isinstance(details, dict):
+        cached = _count(cast("dict[str, Any]", details).get("cached_tokens"))
+    if type(prompt) is int and type(completion) is int and prompt >= 0 and completion >= 0:
+        return Usage(prompt, completion, cached)
+    return Usage(_count(prompt), _count(completion), cached)
 
 
 def _count(value: object) -> int:
@@ -97,18 +101,11 @@ def with_model(raw: bytes, name: str) -> bytes | None:
     `None` where a search can't tell the place: another such key or text is there, or letters are spelt otherwise. Each
     search costs as much as the body is long, but for one of a single byte, which is nearly free.
     """
-    if b"\\" in raw and b"\\u006" in raw:
-        return None
     key = raw.find(_KEY)
-    at = key + len(_KEY)
-    if key < 0 or raw.find(_KEY, at) >= 0:
+    if key < 0 or raw.find(_KEY, key + 7) >= 0 or (b"\\" in raw and b"\\u006" in raw):
         return None
-    start = at + (2 if raw.startswith(b':"', at) else 3 if raw.startswith(b': "', at) else 0)
-    end = raw.find(b'"', start)
-    if start == at or b"\\" in raw[start:end]:
-        found = _MODEL.match(raw, key)
-        return None if found is None else b"%b%b%b" % (raw[: found.end(1)], _text(name), raw[found.end() :])
-    return b"%b%b%b" % (raw[: start - 1], _text(name), raw[end + 1 :])
+    found = _MODEL.match(raw, key)
+    return None if found is None else b"%b%b%b" % (raw[: found.end(1)], _text(name), raw[found.end() :])
 
 
 @lru_cache(maxsize=1024)

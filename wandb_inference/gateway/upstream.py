@@ -11,7 +11,7 @@ from .._core.wire import Context, Request, Timeouts
 from .._network import Network
 from .._transport.async_exchange import AsyncDirectExchange, AsyncExchange, AsyncPool
 from .._transport.bridge import AsyncHttpxExchange
-from .._transport.clocks import ClockError, Clocks, Limit
+from .._transport.clocks import ClockError, Clocks
 from .._transport.decoding import DecodingError
 from .._transport.dialing import Dialer
 from .._transport.outbox import Outbox
@@ -23,7 +23,6 @@ from .errors import GatewayError
 from .routing import Failure, Pick
 
 if TYPE_CHECKING:
-    from .._transport.async_connection import Waiting
     from .._transport.pool import Origin
 
 __all__ = ["ERRORS", "Upstream", "failure_of", "read_all"]
@@ -38,11 +37,7 @@ MAX_ERROR: Final = 64 * 1024
 """Bytes that are read of an error."""
 
 
-_NO_CLOCKS: Final = Clocks(Timeouts(None, None, None, None))
-"""Of those who bring a limit of their own."""
-
-
-class _Place:
+class Place:
     """Where a deployment is, and what goes before each body."""
 
     __slots__ = ("deployment", "head", "headers", "key", "origin", "probe", "url", "way")
@@ -89,16 +84,16 @@ class Upstream:
         network = Network(verify=server.ssl_verify, cert=server.ssl_certificate)
         self._routes = Routes(network)
         family = socket.AF_INET if server.force_ipv4 else 0
-        self._pool = AsyncPool(_IDLE, Dialer(network, Outbox(asyncio.get_running_loop().call_soon), family))
-        self._places: dict[str, _Place] = {}
+        self.pool = AsyncPool(_IDLE, Dialer(network, Outbox(asyncio.get_running_loop().call_soon), family))
+        self._places: dict[str, Place] = {}
 
     async def open(self) -> None:
         """Ties the connections to the event loop."""
-        await self._pool.open()
+        await self.pool.open()
 
     async def close(self) -> None:
         """Closes the connections."""
-        await self._pool.close()
+        await self.pool.close()
 
     async def send(
         self, pick: Pick, body: bytes, more: Mapping[bytes, bytes], *, stream: bool, clocks: Clocks
@@ -115,38 +110,20 @@ class Upstream:
         Raises:
             Exception: One of `ERRORS`.
         """
-        place = self._place(pick.deployment)
+        place = self.place(pick.deployment)
         if not place.way.direct:
             return await self._send_by_httpx(place, body, more, stream=stream, clocks=clocks)
-        exchange = AsyncDirectExchange(self._pool, place.origin, "POST", clocks)
+        exchange = AsyncDirectExchange(self.pool, place.origin, "POST", clocks)
         await exchange.send(place.wire(body, more))
         return exchange
 
-    def start(
-        self, deployment: Deployment, body: bytes, more: Mapping[bytes, bytes], who: Waiting, limit: Limit
-    ) -> AsyncDirectExchange | None:
-        """Sends a chat request on a connection that is there already, without waiting; `None` where there is none.
-
-        Args:
-            deployment: The deployment.
-            body: What it gets.
-            more: Headers of this request alone, checked.
-            who: Is told of what arrives.
-            limit: Until when the answer has to be there.
-        """
-        place = self._place(deployment)
-        if not place.way.direct:
-            return None
-        exchange = AsyncDirectExchange(self._pool, place.origin, "POST", _NO_CLOCKS)
-        return exchange if exchange.start(place.wire(body, more), who, limit) else None
-
     async def _send_by_httpx(
-        self, place: _Place, body: bytes, more: Mapping[bytes, bytes], *, stream: bool, clocks: Clocks
+        self, place: Place, body: bytes, more: Mapping[bytes, bytes], *, stream: bool, clocks: Clocks
     ) -> AsyncExchange:
         exchange = AsyncHttpxExchange(clocks, stream=stream)
         headers = {**place.headers, **{name.decode(): value.decode() for name, value in more.items()}}
         request = Request("POST", place.url, headers, body, clocks.timeouts, Context(place.url), stream=stream)
-        await exchange.send(self._pool.httpx(place.way.proxy), request, place.key, place.way.proxy, is_own=True)
+        await exchange.send(self.pool.httpx(place.way.proxy), request, place.key, place.way.proxy, is_own=True)
         return exchange
 
     async def ask(self, deployment: Deployment, clocks: Clocks) -> AsyncExchange:
@@ -159,24 +136,25 @@ class Upstream:
         Raises:
             Exception: One of `ERRORS`.
         """
-        place = self._place(deployment)
+        place = self.place(deployment)
         if not place.way.direct:
             url = f"{deployment.base_url}/models"
             request = Request("GET", url, place.headers, None, clocks.timeouts, Context(url))
             beside = AsyncHttpxExchange(clocks, stream=False)
-            await beside.send(self._pool.httpx(place.way.proxy), request, place.key, place.way.proxy, is_own=True)
+            await beside.send(self.pool.httpx(place.way.proxy), request, place.key, place.way.proxy, is_own=True)
             return beside
-        exchange = AsyncDirectExchange(self._pool, place.origin, "GET", clocks)
+        exchange = AsyncDirectExchange(self.pool, place.origin, "GET", clocks)
         await exchange.send(place.probe)
         return exchange
 
-    def _place(self, deployment: Deployment) -> _Place:
+    def place(self, deployment: Deployment) -> Place:
+        """Where a deployment is."""
         place = self._places.get(deployment.id)
         if place is None or place.deployment is not deployment:
             url = f"{deployment.base_url}/chat/completions"
             target = target_of(url)
             way = self._routes.to(target.origin)
-            place = _Place(deployment, way, target.origin, target.host, target.path, url)
+            place = Place(deployment, way, target.origin, target.host, target.path, url)
             self._places[deployment.id] = place
         return place
 

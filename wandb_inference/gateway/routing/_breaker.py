@@ -66,11 +66,11 @@ class Record:
 
     def add(self, now: float, *, failed: bool) -> None:
         """Notes how a request ended."""
-        self._forget(now)
-        second = int(now)
-        if not self._seconds or self._seconds[-1][0] != second:
-            self._seconds.append([second, 0, 0])
-        last = self._seconds[-1]
+        second, seconds = int(now), self._seconds
+        if not seconds or seconds[-1][0] != second:
+            self._forget(now)
+            seconds.append([second, 0, 0])
+        last = seconds[-1]
         last[1] += 1
         self.total += 1
         if failed:

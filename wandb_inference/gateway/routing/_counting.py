@@ -135,11 +135,12 @@ class Minute:
         """Reserves so much."""
         self._total += amount
         entries = self._entries
-        if self.limit > _FINE and entries and now - entries[-1].first < _STEP:
+        if entries and self.limit > _FINE:
             last = entries[-1]
-            last.amount += amount
-            last.until = now + SPAN
-            return last
+            if now - last.first < _STEP:
+                last.amount += amount
+                last.until = now + SPAN
+                return last
         entry = Entry(amount, now)
         entries.append(entry)
         return entry

@@ -46,6 +46,17 @@ class Booking:
         for purse in purses:
             purse.hold(cost)
 
+    @classmethod
+    def of(cls, taken: list[tuple[str, Meter, object, int]]) -> Booking:
+        """What was reserved of limits already.
+
+        Args:
+            taken: Of each its kind, the meter, what it gave for it, and how much.
+        """
+        booking = cls((), (), prompt=0, completion=0, cost=_NOTHING, now=0.0)
+        booking._taken = taken
+        return booking
+
     def end(self, usage: Usage | None, cost: Decimal | None, now: float, wall: float) -> None:
         """Sets what was used in place of what was reserved; where nobody knows, that stays."""
         if usage is None:

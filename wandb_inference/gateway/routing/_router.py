@@ -163,17 +163,15 @@ class Router:
         self.budget.request()
         return Plan(self, match, asked, own, ticket, now)
 
-    def ride(
-        self, caller: Caller, model: str, *, tokens: int, now: float, max_tokens: int | None = None
-    ) -> Ride | None:
+    def ride(self, caller: Caller, model: str, tokens: int, max_tokens: int | None, now: float) -> Ride | None:
         """The short way for a request that asks nothing of the router; `None`: the long one is to be gone.
 
         Args:
             caller: Who asks.
             model: What for.
             tokens: Of the prompt, an estimate.
-            now: The time.
             max_tokens: Of the answer at most, where the request says so.
+            now: The time.
         """
         way = self._ways.get((caller.name, model))
         if way is None or way.caller is not caller:

@@ -7,14 +7,13 @@ on the short way that does not end well becomes a `Plan`, as if it had been one 
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..._core.adaptive import Ticket as Turn
 from ..config import Match
 from ._admission import Account, Remaining, Ticket, remaining
 from ._group import GroupState
-from ._leases import Booking, amount
+from ._leases import Booking
 from ._line import Pass
 from ._plan import Plan
 from ._state import GUESS, MOST, Seat
@@ -22,8 +21,6 @@ from ._values import Caller, Pick, Usage, Wishes
 
 if TYPE_CHECKING:
     from ._router import Router
-
-_NOTHING = Decimal(0)
 
 
 class Shortcut:
@@ -38,7 +35,7 @@ class Shortcut:
         seats: Their places.
     """
 
-    __slots__ = ("_account", "_choices", "_seats", "caller", "config", "group", "match", "router")
+    __slots__ = ("_account", "_choices", "_rpm", "_seats", "_tpm", "caller", "config", "group", "match", "notes", "router")
 
     def __init__(
         self, router: Router, caller: Caller, match: Match, account: Account, group: GroupState, seats: list[Seat]
@@ -48,7 +45,11 @@ class Shortcut:
         self.caller = caller
         self.match = match
         self.group = group
+        self.notes: dict[Seat, Any] = {}
+        """Room for what the server looks up once for each place."""
         self._account = account
+        meters = dict(account.meters)
+        self._rpm, self._tpm = meters.get("rpm"), meters.get("tpm")
         self._seats = tuple(seats)
         lowest = min(seat.state.order for seat in seats)
         self._choices = tuple(seat for seat in seats if seat.state.order == lowest)
@@ -77,16 +78,14 @@ class Shortcut:
             max_tokens: Of the answer at most, where the request says so.
             now: The time.
         """
-        router, rule = self.router, self.caller.rule
+        router, rule, account, rpm, tpm = self.router, self.caller.rule, self._account, self._rpm, self._tpm
         if rule is not None and rule.expires is not None and rule.expires <= router.epoch + now:
             return None
-        account = self._account
+        tokens = prompt + (GUESS if max_tokens is None else max_tokens)
+        if (rpm is not None and not rpm.fits(1, now)) or (tpm is not None and not tpm.fits(tokens, now)):
+            return None
         for gate in account.gates:
             if gate.waiting or gate.in_flight >= gate.limit:
-                return None
-        completion = GUESS if max_tokens is None else max_tokens
-        for kind, meter in account.meters:
-            if not meter.fits(amount(kind, prompt, completion), now):
                 return None
         for seat in self._seats:
             state = seat.state
@@ -103,75 +102,93 @@ class Shortcut:
         choices = self._choices
         seat = choices[0] if len(choices) == 1 else router.strategy(choices, router.random, now, stream=False)
         router.budget.request()
-        booking = None
-        if account.meters:
-            booking = Booking(account.meters, (), prompt=prompt, completion=completion, cost=_NOTHING, now=now)
         for gate in account.gates:
             gate.in_flight += 1
+        lane = seat.lane
+        lane.in_flight += 1
         seat.state.in_flight += 1
-        seat.lane.in_flight += 1
-        return Ride(self, seat, account, booking, now)
+        return Ride(
+            self,
+            seat,
+            now,
+            lane.in_flight,
+            tokens,
+            None if rpm is None else rpm.take(1, now),
+            None if tpm is None else tpm.take(tokens, now),
+        )
 
-
-class Ride:
-    """A request on the short way: it holds a place, and what was reserved for it, until one of the two ends."""
-
-    __slots__ = ("_account", "_booking", "_in_flight", "_way", "seat", "started")
-
-    def __init__(self, way: Shortcut, seat: Seat, account: Account, booking: Booking | None, now: float) -> None:
-        self._way = way
-        self._account = account
-        self._booking = booking
-        self._in_flight = seat.lane.in_flight
-        self.seat = seat
-        self.started = now
-
-    @property
-    def group(self) -> str:
-        """The name of the group that serves it."""
-        return self._way.match.group.name
-
-    def succeeded(self, now: float, *, seconds: float, usage: Usage | None, cost: Decimal | None) -> None:
-        """It was answered; as `Plan.succeeded()`.
+    def over(self, ride: Ride, now: float, *, seconds: float, usage: Usage | None) -> None:
+        """A request was answered; as `Plan.succeeded()`.
 
         Args:
+            ride: The request's.
             now: The time.
             seconds: Seconds for all of it.
             usage: What was used; `None`: nobody knows, and what was reserved counts.
-            cost: Dollars; `None`: nobody knows.
         """
-        router, seat, account = self._way.router, self.seat, self._account
+        router, seat, tpm = self.router, ride.seat, self._tpm
         state, lane = seat.state, seat.lane
         state.in_flight -= 1
         if lane.window is None:
             lane.in_flight -= 1
         else:
-            lane.leave(Turn(0, self._in_flight, MOST), "answered", seconds)
-        tokens = None if usage is None else usage.completion_tokens
+            lane.leave(Turn(0, ride.in_flight, MOST), "answered", seconds)
+        tokens = None
+        if usage is not None:
+            tokens = usage.completion_tokens
+            used = usage.prompt_tokens + tokens
+            if tpm is not None and used != ride.tokens:
+                tpm.settle(ride.tpm, ride.tokens, used, now)
         router.health.succeeded(state, (), now, seconds=seconds, first=None, tokens=tokens)
-        if self._booking is not None:
-            self._booking.end(usage, cost, now, router.epoch + now)
-        for gate in account.gates:
+        for gate in self._account.gates:
             gate.in_flight -= 1
         if router.line.waiting:
             router.line.serve(now)
+
+    def plan(self, ride: Ride, wishes: Wishes) -> tuple[Plan, Pick, Ticket]:
+        """A request as a plan whose first pick is under way. From here on its ride is over.
+
+        Args:
+            ride: The request's.
+            wishes: What it wants: nothing but what is so by default.
+        """
+        router, account = self.router, self._account
+        taken = [(kind, meter, ride.rpm if kind == "rpm" else ride.tpm) for kind, meter in account.meters]
+        booking = Booking.of([(kind, meter, entry, 1 if kind == "rpm" else ride.tokens) for kind, meter, entry in taken])
+        ticket = router.admission.ticket(self.caller, account, booking if taken else None)
+        for gate in account.gates:
+            ticket.hold(gate, Pass())
+        plan = Plan(router, self.match, wishes, None, ticket, ride.started, config=self.config, group=self.group)
+        place = Pass()
+        place.ticket = Turn(0, ride.in_flight, MOST)
+        return plan, plan.resume(ride.seat, place, ride.started), ticket
 
     def remaining(self, now: float) -> list[Remaining]:
         """What is left of the key's limits."""
         return remaining(self._account.meters, now)
 
-    def plan(self, wishes: Wishes) -> tuple[Plan, Pick, Ticket]:
-        """The same as a plan whose first pick is under way. From here on the ride is over.
 
-        Args:
-            wishes: What the request wants: nothing but what is so by default.
-        """
-        way, account = self._way, self._account
-        router = way.router
-        ticket = router.admission.ticket(way.caller, account, self._booking)
-        for gate in account.gates:
-            ticket.hold(gate, Pass())
-        plan = Plan(router, way.match, wishes, None, ticket, self.started, config=way.config, group=way.group)
-        taken = Pass()
-        taken.ticket = Turn(0, self._in_flight, MOST)
-        return plan, plan.resume(self.seat, taken, self.started), ticket
+class Ride:
+    """A request on a short way: what it holds, until it is over or becomes a plan.
+
+    Attributes:
+        way: The way.
+        seat: The place.
+        started: When it began.
+        in_flight: Requests there, with this one, when it began.
+        tokens: That were reserved.
+        rpm: What was reserved of the key's limits; so with `tpm`.
+    """
+
+    __slots__ = ("in_flight", "rpm", "seat", "started", "tokens", "tpm", "way")
+
+    def __init__(
+        self, way: Shortcut, seat: Seat, started: float, in_flight: int, tokens: int, rpm: object, tpm: object
+    ) -> None:
+        self.way = way
+        self.seat = seat
+        self.started = started
+        self.in_flight = in_flight
+        self.tokens = tokens
+        self.rpm = rpm
+        self.tpm = tpm
