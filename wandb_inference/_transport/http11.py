@@ -31,6 +31,7 @@ _HEAD: Final = re.compile(
     rb"((?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e]*\r\n)*)\r\n"
 )
 _WHOLE: Final = re.compile(_HEAD.pattern.replace(b"([2-5][0-9][0-9])", b"200", 1))
+_SPECIAL: Final = re.compile(rb"\n(?:connection|content-encoding|transfer-encoding):")
 _START: Final = b"HTTP/1.1 "
 _LENGTH: Final = re.compile(r"[0-9]{1,15}")
 _LENGTH_LINE: Final = re.compile(rb"\ncontent-length:[\t ]*([0-9]{1,15})[\t ]*\r")
@@ -166,7 +167,7 @@ class ResponseReader:
         lower = head.lower()
         if (
             lower.count(b"\ncontent-length:") == 1
-            and not _is_special(lower)
+            and not (_SPECIAL.search(lower) and _is_special(lower))
             and status not in (204, 304)
             and (found := _LENGTH_LINE.search(lower)) is not None
         ):
@@ -318,7 +319,7 @@ def read_whole(data: bytes) -> bytes | None:
         return None
     head = match[0].lower()
     length = _LENGTH_LINE.search(head)
-    if length is None or head.count(b"\ncontent-length:") > 1 or _is_special(head):
+    if length is None or head.count(b"\ncontent-length:") > 1 or (_SPECIAL.search(head) and _is_special(head)):
         return None
     body = data[match.end() :]
     return body if len(body) == int(length[1]) else None

@@ -35,14 +35,6 @@ class Connection(Protocol):
         ...
 
 
-class Stoppable(Protocol):
-    """What works on a request."""
-
-    def cancel(self) -> object:
-        """Ends it."""
-        ...
-
-
 _NO_STATE: Final[dict[str, Any]] = {}
 
 
@@ -88,7 +80,7 @@ class Call:
         self.more_headers: Headers = []
         self.reason: Reason | None = None
         self._connection = connection
-        self._task: Stoppable | None = None
+        self._task: asyncio.Task[Any] | None = None
         self._watch: asyncio.Task[None] | None = None
 
     @classmethod
@@ -139,14 +131,10 @@ class Call:
                 raise too_large(limit)
         return b"".join(pieces)
 
-    def watch(self, worker: Stoppable | None = None) -> None:
-        """From here on who works on this request is stopped when the client leaves. The body has been read.
-
-        Args:
-            worker: Who; the current task, unless told otherwise.
-        """
-        self._task = worker or asyncio.current_task()
-        if self.reason is not None and self._task is not None:  # it ended while a task was waited for to go on with it
+    def watch(self) -> None:
+        """From here on the task of this request is cancelled when the client leaves. The body has been read."""
+        self._task = asyncio.current_task()
+        if self.reason is not None and self._task is not None:  # it was stopped before there was a task
             self._task.cancel()
         if self._connection is not None:
             self._connection.left = self._leave
@@ -163,9 +151,10 @@ class Call:
 
     def stop(self, reason: Reason) -> None:
         """Cancels the task of this request, unless it is over."""
-        if not self.is_over and self.reason is None and self._task is not None:
+        if not self.is_over and self.reason is None:
             self.reason = reason
-            self._task.cancel()
+            if self._task is not None:
+                self._task.cancel()
 
     def stopped(self) -> None:
         """Says that the cancellation was taken note of."""

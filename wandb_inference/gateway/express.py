@@ -18,7 +18,7 @@ from .._transport.http11 import ProtocolError, read_whole
 from .answers import CLOSE, JSON_LINE, chat_headers, cost_headers
 from .asked import NOTHING
 from .attempt import Attempt
-from .call import Call
+from .call import Call, Reason
 from .chat import Chat, headers_for
 from .errors import GatewayError, draining, internal_error
 from .metrics import WayMetrics
@@ -68,22 +68,18 @@ class _Stop(NamedTuple):
     series: WayMetrics
 
 
-class Express:
+class Express(Call):
     """A chat request without a task. It watches the connection to the service.
 
     Args:
         gateway: The gateway.
         line: The client's side of the connection.
-        call: The request.
-        caller: Who asks.
-        request: What for.
+        headers: The request's, names in lower case.
     """
 
     __slots__ = (
         "_body",
-        "_call",
         "_caller",
-        "_connection",
         "_exchange",
         "_gateway",
         "_is_handed",
@@ -91,18 +87,19 @@ class Express:
         "_request",
         "_ride",
         "_stop",
+        "_way",
     )
 
-    _connection: AsyncConnection
+    _caller: Caller
+    _request: ChatRequest
+    _way: AsyncConnection
     _ride: Ride
     _stop: _Stop
 
-    def __init__(self, gateway: Gateway, line: Line, call: Call, caller: Caller, request: ChatRequest) -> None:
+    def __init__(self, gateway: Gateway, line: Line, headers: dict[bytes, bytes]) -> None:
+        super().__init__(headers, line)
         self._gateway = gateway
         self._line = line
-        self._call = call
-        self._caller = caller
-        self._request = request
         self._exchange: AsyncDirectExchange | None = None
         self._body = b""
         self._is_handed = False
@@ -117,16 +114,15 @@ class Express:
             headers: The request's, none of them twice, names in lower case.
             raw: Its body.
         """
-        call = Call(headers, line)
+        express = cls(gateway, line, headers)
         try:
-            caller = gateway.keyring.caller(headers)
-            request = read_request(raw, headers, gateway.config.server)
-            express = cls(gateway, line, call, caller, request)
+            express._caller = gateway.keyring.caller(headers)
+            express._request = read_request(raw, headers, gateway.config.server)
             handed = express._begin()
         except GatewayError:
             return False  # the task finds the same, and tells the client
-        gateway.calls.add(call)
-        call.watch(express)
+        gateway.calls.add(express)
+        line.left = express._leave
         if handed is not None:
             express._hand_over(*handed)
         return True
@@ -149,9 +145,9 @@ class Express:
         if connection is None:
             return Handed(*self._planned())
         body = body_for(request, place.deployment, seat.id)
-        connection.write_now(place.wire(body, headers_for(self._call, gateway.config.server.forward_headers)))
+        connection.write_now(place.wire(body, headers_for(self, gateway.config.server.forward_headers)))
         connection.watch(self, Limit(ride.started + stop.seconds, "deadline"))
-        self._connection = connection
+        self._way = connection
         return None
 
     def _look_up(self, ride: Ride) -> _Stop:
@@ -172,7 +168,7 @@ class Express:
             if self._exchange is None:
                 raw = read_whole(data)
                 if raw is not None:
-                    connection = self._connection
+                    connection = self._way
                     connection.unwatch()
                     self._gateway.upstream.pool.put(self._stop.place.origin, connection)
                     self._answer(raw)
@@ -187,7 +183,7 @@ class Express:
             exchange = self._reading()
             if exchange.is_untouched:
                 pool = self._gateway.upstream.pool
-                pool.discard(self._connection)
+                pool.discard(self._way)
                 pool.clear(self._stop.place.origin)
                 self._hand_over(*self._planned())  # the same attempt once more, on a new connection
             elif error is not None:
@@ -203,19 +199,19 @@ class Express:
 
     # What the client's side tells
 
-    def cancel(self) -> None:
-        """The client has left, or the gateway stops: `call.reason` says which."""
+    def stop(self, reason: Reason) -> None:
+        """The client has left, or the gateway stops."""
         if self._is_handed:
-            return  # the task looks for itself as it begins
-        call, attempt = self._call, self._attempt()
+            super().stop(reason)
+            return
+        attempt = self._attempt()
         self._abort()
         attempt.left()
-        if call.reason == "drained":
-            call.more_headers.append(CLOSE)
-            call.reason = None  # an error like others from here on
+        if reason == "drained":
+            self.more_headers.append(CLOSE)
             self._hand_over(attempt.chat, Finished(draining()))
             return
-        call.close()
+        self.close()
         attempt.chat.end()
         self._gateway.ended(attempt.chat, 499)
 
@@ -225,7 +221,7 @@ class Express:
         exchange = self._exchange
         if exchange is None:
             pool, origin = self._gateway.upstream.pool, self._stop.place.origin
-            exchange = self._exchange = AsyncDirectExchange.under_way(pool, origin, self._connection)
+            exchange = self._exchange = AsyncDirectExchange.under_way(pool, origin, self._way)
         return exchange
 
     def _read(self, data: bytes) -> None:
@@ -240,7 +236,7 @@ class Express:
             return
         body = self._body + body if self._body else body
         if exchange.status != 200 or exchange.is_coded or len(body) > _MOST:
-            self._connection.unwatch()
+            self._way.unwatch()
             attempt = self._attempt()
             exchange.wait(body, attempt.clocks)
             attempt.exchange = exchange
@@ -248,34 +244,35 @@ class Express:
         elif not is_whole:
             self._body = body
         else:
-            self._connection.unwatch()
+            self._way.unwatch()
             exchange.release()
             self._answer(body)
 
     def _answer(self, raw: bytes) -> None:
         """Answers with what the service said."""
-        gateway, call, ride, stop = self._gateway, self._call, self._ride, self._stop
+        gateway, ride, stop = self._gateway, self._ride, self._stop
         server, seat, way = gateway.config.server, ride.seat, ride.way
         answer = read_answer(raw, self._request.model, reasoning_content=server.reasoning_content)
         if answer is None or (server.max_response_bytes is not None and len(raw) > server.max_response_bytes):
             self._failed(Failure("invalid"))
             return
         now, usage = monotonic(), answer.usage
-        seconds, overhead = now - ride.started, ride.started - call.started
+        seconds, overhead = now - ride.started, ride.started - self.started
         cost = None if usage is None else seat.cost(usage)
         way.over(ride, now, seconds=seconds, usage=usage)
-        spent = stop.series.answered(usage, cost, now - call.started, seconds, overhead)
+        spent = stop.series.answered(usage, cost, now - self.started, seconds, overhead)
         head = chat_headers(
-            call.id,
+            self.id,
             stop.place.deployment.id,
             way.match.group.name,
             way.remaining(now),
             upstream=seconds,
             overhead=overhead,
         )
-        call.status = 200
-        call.close()
-        gateway.calls.discard(call)
+        self.status = 200
+        self.is_over = True
+        self._line.left = None
+        gateway.calls.discard(self)
         self._line.answer(b"%b%b%b" % (JSON_LINE, head, cost_headers(cost, spent)), answer.body)
 
     def _broken(self, error: Exception) -> None:
@@ -299,13 +296,13 @@ class Express:
         self._hand_over(self._planned()[0], Finished(internal_error()))
 
     def _abort(self) -> None:
-        self._connection.unwatch()
-        self._gateway.upstream.pool.discard(self._connection)
+        self._way.unwatch()
+        self._gateway.upstream.pool.discard(self._way)
 
     # From here on by a task
 
     def _chat(self) -> Chat:
-        return Chat(self._gateway, self._call, self._caller, self._request)
+        return Chat(self._gateway, self, self._caller, self._request)
 
     def _planned(self) -> tuple[Chat, Pick]:
         """The request as if it had gone the long way to here."""

@@ -110,11 +110,13 @@ class ModelMetrics:
 class WayMetrics:
     """The series that requests add to which their first deployment answers whole."""
 
-    __slots__ = ("_attempts", "_key", "_metrics", "_model", "_name", "_requests")
+    __slots__ = ("_attempts", "_completion", "_key", "_metrics", "_model", "_name", "_prompt", "_requests")
 
     def __init__(self, metrics: Metrics, model: str, key: str, deployment: str) -> None:
         self._metrics = metrics
         self._name, self._key = model, key
+        self._prompt = metrics.tokens.of(model, key, "prompt")
+        self._completion = metrics.tokens.of(model, key, "completion")
         self._model = metrics.model(model)
         self._requests = metrics.requests.of(model, key, "200")
         self._attempts = metrics.attempts.of(model, deployment, "answered")
@@ -139,7 +141,11 @@ class WayMetrics:
         model.overhead.observe(overhead)
         metrics = self._metrics
         if usage is not None:
-            metrics.used(self._name, self._key, usage, cost)
+            prompt, completion, cached, _ = usage
+            self._prompt.value += prompt
+            self._completion.value += completion
+            if cached or cost is not None:
+                metrics.more(self._name, self._key, cached, cost)
         return metrics.spent.get(self._key)
 
 
@@ -224,8 +230,12 @@ class Metrics:
         """Counts what a request used."""
         self.tokens.of(model, key, "prompt").value += usage.prompt_tokens
         self.tokens.of(model, key, "completion").value += usage.completion_tokens
-        if usage.cached_tokens:
-            self.tokens.of(model, key, "cached").value += usage.cached_tokens
+        self.more(model, key, usage.cached_tokens, cost)
+
+    def more(self, model: str, key: str, cached: int, cost: Decimal | None) -> None:
+        """Counts what only some requests have."""
+        if cached:
+            self.tokens.of(model, key, "cached").value += cached
         if cost is not None:
             self.cost.of(model, key).value += cost  # type: ignore[operator]
             self.spent[key] = self.spent.get(key, _ZERO) + cost

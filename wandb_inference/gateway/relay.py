@@ -63,15 +63,14 @@ class Framer:
         return data[:end]
 
 
-def usage_of(value: object) -> Usage | None:
+def usage_of(value: Any) -> Usage | None:
     """What a `usage` of the service says; `None` where it says nothing."""
+    usage: dict[str, Any] = value
     if not isinstance(value, dict):
         return None
-    usage = cast("dict[str, Any]", value)
     prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
-    details, cached = usage.get("prompt_tokens_details"), 0
-    if isinstance(details, dict):
-        cached = _count(cast("dict[str, Any]", details).get("cached_tokens"))
+    details: Any = usage.get("prompt_tokens_details")
+    cached = _count(usage["prompt_tokens_details"].get("cached_tokens")) if isinstance(details, dict) else 0
     if type(prompt) is int and type(completion) is int and prompt >= 0 and completion >= 0:
         return Usage(prompt, completion, cached)
     return Usage(_count(prompt), _count(completion), cached)

@@ -40,6 +40,29 @@ _UNSUPPORTED: Final = frozenset(
         "web_search_options",
     }
 )
+_ORDINARY: Final = frozenset(
+    {
+        "frequency_penalty",
+        "logit_bias",
+        "logprobs",
+        "max_completion_tokens",
+        "max_tokens",
+        "messages",
+        "model",
+        "parallel_tool_calls",
+        "presence_penalty",
+        "reasoning_effort",
+        "response_format",
+        "seed",
+        "stop",
+        "temperature",
+        "tool_choice",
+        "tools",
+        "top_logprobs",
+        "top_p",
+    }
+)
+"""Fields that are the service's alone, and ask for no stream. Who sends no others is spared the search for the rest."""
 _PICTURE_TOKENS: Final = 1000
 """What a picture counts for, about; its bytes say nothing."""
 
@@ -78,20 +101,29 @@ def read_request(
     Raises:
         GatewayError: It can't be one.
     """
-    raw = raw.removeprefix(_BOM)
+    if raw[:3] == _BOM:
+        raw = raw[3:]
     fields = parse(raw)
+    if model is None and fields.keys() <= _ORDINARY and not (server.enforce_user or server.enforced_params):
+        return ChatRequest(
+            raw,
+            fields,
+            True,
+            _model(fields),
+            False,
+            server.include_usage,
+            1,
+            _read_messages(raw, fields),
+            _most(fields),
+            read_headers(headers, server),
+        )
     size = len(fields)
     if model is not None and (model_in_path := fields.setdefault("model", model)) != model:
         # The path wins with LiteLLM, silently. Two names for one request are a mistake.
         raise GatewayError(
             400, "several_models", f"model is {model_in_path!r:.80} and the path says {model!r:.80}", param="model"
         )
-    name: object = fields.get("model")
-    if name is None or name == "":
-        raise no_model()
-    if not isinstance(name, str):
-        raise model_not_text(name)
-    tokens = _read_messages(raw, fields)
+    name, tokens = _model(fields), _read_messages(raw, fields)
     stream: object = fields.get("stream")
     if stream is not None and not isinstance(stream, bool):
         raise bad_field("stream", "true or false", stream)
@@ -100,13 +132,10 @@ def read_request(
     if not CLIENT_FIELDS.isdisjoint(fields):
         is_whole = False
         asked = read_fields(fields, asked, server)
-        tokens = _read_messages(raw, fields)
     options: object = fields.get("stream_options")
     wants = isinstance(options, dict) and bool(cast("dict[str, Any]", options).get("include_usage"))
     choices: object = fields.get("n")
-    most: object = fields.get("max_tokens", fields.get("max_completion_tokens"))
-    if server.enforce_user or server.enforced_params:
-        _check_required(fields, asked, server)
+    _check_required(fields, asked, server)
     return ChatRequest(
         raw,
         fields,
@@ -116,9 +145,23 @@ def read_request(
         wants or server.include_usage,
         choices if isinstance(choices, int) and choices > 0 else 1,
         tokens,
-        most if isinstance(most, int) and most > 0 else None,
+        _most(fields),
         asked,
     )
+
+
+def _model(fields: Mapping[str, Any]) -> str:
+    name: object = fields.get("model")
+    if name is None or name == "":
+        raise no_model()
+    if not isinstance(name, str):
+        raise model_not_text(name)
+    return name
+
+
+def _most(fields: Mapping[str, Any]) -> int | None:
+    most: object = fields.get("max_tokens", fields.get("max_completion_tokens"))
+    return most if isinstance(most, int) and most > 0 else None
 
 
 def parse(raw: bytes) -> dict[str, Any]:
@@ -130,12 +173,13 @@ def parse(raw: bytes) -> dict[str, Any]:
     if not raw or raw.isspace():
         raise empty_body()
     try:
-        value: object = from_json(raw, allow_inf_nan=False)
+        value: Any = from_json(raw, allow_inf_nan=False)
     except ValueError as error:
         raise _unreadable(raw, str(error)) from None
+    fields: dict[str, Any] = value
     if not isinstance(value, dict):
         raise not_an_object(value)
-    return cast("dict[str, Any]", value)
+    return fields
 
 
 def _unreadable(raw: bytes, problem: str) -> GatewayError:
@@ -157,22 +201,21 @@ def _read_messages(raw: bytes, fields: Mapping[str, Any]) -> int:
     Raises:
         GatewayError: There are no messages.
     """
-    given: object = fields.get("messages")
-    if not isinstance(given, list):
+    messages: Any = fields.get("messages")
+    if not isinstance(messages, list):
         if "messages" not in fields:
             raise missing_field("messages", "a list of messages")
-        raise bad_field("messages", "a list of messages", given)
-    messages = cast("list[object]", given)
-    if not messages:
+        raise bad_field("messages", "a list of messages", fields["messages"])
+    given: list[Any] = fields["messages"]
+    if not given:
         raise missing_field("messages[0]", "the list of messages is empty")
     has_parts = False
-    for message in messages:
-        if not isinstance(message, dict):
-            raise bad_field(f"messages[{messages.index(message)}]", "an object", message)
-        if isinstance(cast("dict[str, Any]", message).get("content"), list):
-            has_parts = True
+    for message in given:
+        if type(message) is not dict:
+            raise bad_field(f"messages[{given.index(message)}]", "an object", message)
+        has_parts = has_parts or type(message.get("content")) is list
     # A picture is a part of a list. To look for one in the body would cost more than to read all of it.
-    return _weight(messages) if has_parts else len(raw) // 4 + 1
+    return _weight(given) if has_parts else len(raw) // 4 + 1
 
 
 def _check_required(fields: Mapping[str, Any], asked: Asked, server: ServerSettings) -> None:

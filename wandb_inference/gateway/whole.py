@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from pydantic_core import from_json, to_json
 
@@ -27,12 +27,12 @@ def read_answer(raw: bytes, name: str, *, reasoning_content: bool) -> Answer | N
         reasoning_content: Whether to add that beside `reasoning`.
     """
     try:
-        value: object = from_json(raw)
+        value: Any = from_json(raw)
     except ValueError:
         return None
+    content: dict[str, Any] = value
     if not isinstance(value, dict) or "choices" not in value:
         return None
-    content = cast("dict[str, Any]", value)
     usage = usage_of(content.get("usage"))
     if reasoning_content and add_reasoning_content(content):
         return Answer(to_json({**content, "model": name}), usage)

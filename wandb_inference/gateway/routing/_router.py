@@ -160,7 +160,7 @@ class Router:
                 if rule is not None and not rule.allows(found):
                     raise model_not_allowed(name, param="fallbacks")
                 own.append(found)
-        self.budget.request()
+        self.budget.requests += 1
         return Plan(self, match, asked, own, ticket, now)
 
     def ride(self, caller: Caller, model: str, tokens: int, max_tokens: int | None, now: float) -> Ride | None:

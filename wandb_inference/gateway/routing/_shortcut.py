@@ -7,6 +7,7 @@ on the short way that does not end well becomes a `Plan`, as if it had been one 
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from ..._core.adaptive import Ticket as Turn
@@ -35,7 +36,21 @@ class Shortcut:
         seats: Their places.
     """
 
-    __slots__ = ("_account", "_choices", "_rpm", "_seats", "_tpm", "caller", "config", "group", "match", "notes", "router")
+    __slots__ = (
+        "_account",
+        "_choices",
+        "_expires",
+        "_gates",
+        "_rpm",
+        "_seats",
+        "_tpm",
+        "caller",
+        "config",
+        "group",
+        "match",
+        "notes",
+        "router",
+    )
 
     def __init__(
         self, router: Router, caller: Caller, match: Match, account: Account, group: GroupState, seats: list[Seat]
@@ -47,7 +62,9 @@ class Shortcut:
         self.group = group
         self.notes: dict[Seat, Any] = {}
         """Room for what the server looks up once for each place."""
-        self._account = account
+        rule = caller.rule
+        self._expires = math.inf if rule is None or rule.expires is None else rule.expires - router.epoch
+        self._account, self._gates = account, account.gates
         meters = dict(account.meters)
         self._rpm, self._tpm = meters.get("rpm"), meters.get("tpm")
         self._seats = tuple(seats)
@@ -78,13 +95,13 @@ class Shortcut:
             max_tokens: Of the answer at most, where the request says so.
             now: The time.
         """
-        router, rule, account, rpm, tpm = self.router, self.caller.rule, self._account, self._rpm, self._tpm
-        if rule is not None and rule.expires is not None and rule.expires <= router.epoch + now:
+        if now >= self._expires:
             return None
+        rpm, tpm, gates = self._rpm, self._tpm, self._gates
         tokens = prompt + (GUESS if max_tokens is None else max_tokens)
         if (rpm is not None and not rpm.fits(1, now)) or (tpm is not None and not tpm.fits(tokens, now)):
             return None
-        for gate in account.gates:
+        for gate in gates:
             if gate.waiting or gate.in_flight >= gate.limit:
                 return None
         for seat in self._seats:
@@ -99,10 +116,10 @@ class Shortcut:
                 or state.in_flight >= state.most
             ):
                 return None
-        choices = self._choices
+        choices, router = self._choices, self.router
         seat = choices[0] if len(choices) == 1 else router.strategy(choices, router.random, now, stream=False)
-        router.budget.request()
-        for gate in account.gates:
+        router.budget.requests += 1
+        for gate in gates:
             gate.in_flight += 1
         lane = seat.lane
         lane.in_flight += 1
@@ -140,7 +157,7 @@ class Shortcut:
             if tpm is not None and used != ride.tokens:
                 tpm.settle(ride.tpm, ride.tokens, used, now)
         router.health.succeeded(state, (), now, seconds=seconds, first=None, tokens=tokens)
-        for gate in self._account.gates:
+        for gate in self._gates:
             gate.in_flight -= 1
         if router.line.waiting:
             router.line.serve(now)

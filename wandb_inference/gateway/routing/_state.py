@@ -11,7 +11,7 @@ from ._breaker import Breaker, Fails, Record
 from ._counting import Ledger, Meter, Purse
 from ._latency import Latency
 from ._line import Pass, Place
-from ._price import Rate, cost_of, rate_of
+from ._price import Rate, rate_of
 from ._values import Usage
 
 MOST: Final = 100_000
@@ -90,7 +90,9 @@ class Seat(Place):
 
     def cost(self, usage: Usage) -> Decimal | None:
         """Dollars for what was used; `None` where no price is known."""
-        return cost_of(self.rate, usage)
+        prompt, completion, cached, cost = usage
+        rate = self.rate
+        return cost if cost is not None or rate is None else rate.cost(prompt, completion, cached)
 
     def most(self) -> int:
         """How many can be there at a time."""
