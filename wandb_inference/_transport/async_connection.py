@@ -72,7 +72,7 @@ class AsyncConnection(asyncio.Protocol):
         self._watcher: Watcher | None = None
         self._limit: Limit | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._rings = 0.0
+        self._rings = self._due = 0.0
 
     @classmethod
     async def open(cls, origin: Origin, limit: Limit, dialer: Dialer) -> AsyncConnection:
@@ -239,21 +239,22 @@ class AsyncConnection(asyncio.Protocol):
 
     def write_now(self, data: bytes) -> None:
         """Sends all of it, however long the peer takes for that."""
-        outbox = self._dialer.outbox
-        if outbox is not None and self._transport is not None:
-            outbox.put(self._transport, data)
+        outbox, transport = self._dialer.outbox, self._transport
+        if outbox is not None and transport is not None:
+            outbox.put(transport, data)
         else:
             self._send(data)
 
-    def watch(self, watcher: Watcher, limit: Limit) -> None:
-        """Tells somebody of all that happens from now on, until `unwatch()`, the end or the limit."""
+    def watch(self, watcher: Watcher, due: float) -> None:
+        """Tells somebody of all that happens from now on, until `unwatch()`, the end or the deadline."""
         self._watcher = watcher
-        self._arm(limit)
+        self._due = due
+        if self._timer is None or due < self._rings:
+            self._set_timer(due)
 
     def unwatch(self) -> None:
         """Ends that."""
         self._watcher = None
-        self._limit = None
 
     def close(self) -> None:
         """Closes it at once, without TLS's farewell."""
@@ -276,30 +277,31 @@ class AsyncConnection(asyncio.Protocol):
             self._waiter.set_result(None)
 
     def _arm(self, limit: Limit) -> None:
-        due = limit.due
-        if due is None:
+        if limit.due is None:
             return
-        self._limit = limit
-        if self._timer is not None and self._rings <= due:
-            limit.left()
-            return  # it will look again when it rings
         limit.left()
-        if self._timer is not None:
-            self._timer.cancel()
-        self._set_timer(due)
+        self._limit = limit
+        if self._timer is None or limit.due < self._rings:  # else it will look again when it rings
+            self._set_timer(limit.due)
 
     def _set_timer(self, due: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         self._rings = due
         self._timer = self._loop.call_later(max(0.0, due - time.monotonic()), self._ring)
 
     def _ring(self) -> None:
         self._timer = None
         limit, waiter, watcher = self._limit, self._waiter, self._watcher
-        if limit is None or limit.due is None or (watcher is None and (waiter is None or waiter.done())):
+        if watcher is not None:
+            if time.monotonic() < self._due:
+                self._set_timer(self._due)
+            else:
+                watcher.late(ClockError("deadline"))
+            return
+        if limit is None or limit.due is None or waiter is None or waiter.done():
             return  # the step it was set for has ended
         if time.monotonic() < limit.due:
             self._set_timer(limit.due)
-        elif watcher is not None:
-            watcher.late(ClockError(limit.clock))
-        elif waiter is not None:
+        else:
             waiter.set_exception(ClockError(limit.clock))

@@ -24,9 +24,12 @@ NO_SNIFF: Final = (b"x-content-type-options", b"nosniff")
 VERSION: Final = (b"x-gateway-version", __version__.encode())
 CLOSE: Final = (b"connection", b"close")
 
-_HEAD: Final = (
-    b"x-request-id: %b\r\nx-litellm-call-id: %b\r\n%bx-gateway-attempts: %d\r\n"
+_PATH: Final = (
+    b"x-gateway-model-id: %b\r\nx-litellm-model-id: %b\r\nx-litellm-model-group: %b\r\nx-gateway-attempts: %d\r\n"
     b"x-litellm-attempted-retries: %d\r\nx-litellm-attempted-fallbacks: %d\r\n"
+)
+_HEAD: Final = (
+    b"x-request-id: %b\r\nx-litellm-call-id: %b\r\n%b"
     b"x-gateway-upstream-ms: %b\r\nx-litellm-response-duration-ms: %b\r\n"
     b"x-gateway-overhead-ms: %b\r\nx-litellm-overhead-duration-ms: %b\r\nx-content-type-options: nosniff\r\n"
 )
@@ -50,33 +53,33 @@ def request_id(headers: Mapping[bytes, bytes]) -> bytes | None:
     return None
 
 
-def chat_headers(
-    id: bytes,
-    deployment: str,
-    group: str,
-    remaining: Iterable[Remaining],
-    *,
-    attempts: int = 1,
-    retries: int = 0,
-    fallbacks: int = 0,
-    upstream: float,
-    overhead: float,
-) -> bytes:
+@lru_cache(maxsize=1024)
+def path_lines(deployment: str, group: str, attempts: int = 1, retries: int = 0, fallbacks: int = 0) -> bytes:
+    """What an answer says of who gave it, as lines of a head.
+
+    Args:
+        deployment: The id of the one that answered.
+        group: Its group's name.
+        attempts: Requests that went upstream.
+        retries: Of these, those that were not the first of their group.
+        fallbacks: Groups that were gone on to.
+    """
+    id = _safe(deployment)
+    return _PATH % (id, id, _safe(group), attempts, retries, fallbacks)
+
+
+def chat_headers(id: bytes, path: bytes, remaining: Iterable[Remaining], upstream: float, overhead: float) -> bytes:
     """The headers of an answer to a chat request, as the lines that its head has: written like this they cost a tenth.
 
     Args:
         id: The request's.
-        deployment: The id of the one that answered.
-        group: Its group's name.
+        path: Who answered: `path_lines`.
         remaining: The limits of the key.
-        attempts: Requests that went upstream.
-        retries: Of these, those that were not the first of their group.
-        fallbacks: Groups that were gone on to.
         upstream: Seconds that the service took; of a stream, to its first data.
         overhead: Seconds that the gateway took.
     """
     spent, own = b"%.3f" % (upstream * 1e3), b"%.3f" % (overhead * 1e3)
-    head = _HEAD % (id, id, _model_lines(deployment, group), attempts, retries, fallbacks, spent, spent, own, own)
+    head = _HEAD % (id, id, path, spent, spent, own, own)
     for kind, limit, left, reset in remaining:
         head += _LIMIT[kind] % (limit, left, reset)
     return head
@@ -128,16 +131,6 @@ def cors_headers(origins: tuple[str, ...], origin: bytes | None, *, preflight: b
     else:
         headers.append((b"access-control-expose-headers", b"*"))
     return headers
-
-
-@lru_cache(maxsize=1024)
-def _model_lines(id: str, group: str) -> bytes:
-    safe = _safe(id)
-    return b"x-gateway-model-id: %b\r\nx-litellm-model-id: %b\r\nx-litellm-model-group: %b\r\n" % (
-        safe,
-        safe,
-        _safe(group),
-    )
 
 
 def _safe(text: str) -> bytes:

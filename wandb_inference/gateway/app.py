@@ -18,7 +18,7 @@ from .call import HANDED, Call, ClientLeftError, Receive, Scope, Send
 from .chat import Chat
 from .config import GatewayConfig
 from .errors import GatewayError, draining, internal_error, no_such_path, stream_interrupted, wrong_method
-from .express import Express, Handed, Line
+from .express import Handed
 from .metrics import Metrics
 from .probes import Prober
 from .requests import read_request
@@ -63,7 +63,9 @@ class Gateway:
         self.config = config
         self.keyring = Keyring(config)
         server = config.server
-        self._has_express = not (server.cors_origins or server.allowed_ips or server.callbacks)
+        has_express = not (server.cors_origins or server.allowed_ips or server.callbacks or self.is_draining)
+        self.express_bytes = server.max_request_bytes if has_express else -1
+        """The body of a chat request that may come without ASGI's ways, at most; -1: none may."""
         if self._is_open:
             self.prober.start()
 
@@ -89,6 +91,7 @@ class Gateway:
     def drain(self) -> None:
         """Takes no new work from here on."""
         self.is_draining = True
+        self.express_bytes = -1
 
     def interrupt(self) -> None:
         """Ends what is still under way, with an error for each client."""
@@ -105,14 +108,6 @@ class Gateway:
             if rule is None or (match is not None and rule.allows(match)):
                 found.append(name)
         return list(dict.fromkeys(found))
-
-    def takes_express(self, length: int) -> bool:
-        """Whether a chat request may come without ASGI's ways, whose body is so long."""
-        return self._has_express and not self.is_draining and length <= self.config.server.max_request_bytes
-
-    def express(self, line: Line, headers: dict[bytes, bytes], raw: bytes) -> bool:
-        """Whether a chat request is in good hands that comes without ASGI's ways; see `Express.take`."""
-        return not self.is_draining and Express.take(self, line, headers, raw)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request."""

@@ -7,7 +7,7 @@ from time import monotonic, time
 from typing import TYPE_CHECKING, Final
 
 from .._transport.clocks import ClockError
-from .answers import JSON_LINE, STREAM, chat_headers, cost_headers, split
+from .answers import JSON_LINE, STREAM, chat_headers, cost_headers, path_lines, split
 from .call import ClientLeftError
 from .errors import GatewayError, deadline_passed, stream_interrupted
 from .heartbeat import Heartbeat
@@ -60,7 +60,7 @@ class Attempt:
         try:
             if exchange is None:
                 body = body_for(chat.request, pick.deployment, pick.model)
-                exchange = await chat.gateway.upstream.send(pick, body, chat.more, stream=stream, clocks=self.clocks)
+                exchange = await chat.gateway.upstream.send(pick, body, chat.call.id, chat.more, stream=stream, clocks=self.clocks)
             status = exchange.answer.status
             if not 200 <= status < 300:
                 failure = Failure.answered(status, exchange.answer.headers, await read_error(exchange), wall=time())
@@ -226,17 +226,8 @@ class Attempt:
         overhead = max(0.0, now - chat.call.started - chat.spent)
         self._series.overhead.observe(overhead)
         plan, pick = chat.plan, self._pick
-        return chat_headers(
-            chat.call.id,
-            pick.deployment.id,
-            pick.group,
-            chat.ticket.remaining(now),
-            attempts=plan.attempts,
-            retries=plan.retries,
-            fallbacks=plan.fallbacks,
-            upstream=chat.spent,
-            overhead=overhead,
-        )
+        path = path_lines(pick.deployment.id, pick.group, plan.attempts, plan.retries, plan.fallbacks)
+        return chat_headers(chat.call.id, path, chat.ticket.remaining(now), chat.spent, overhead)
 
     def _count(self, outcome: str) -> None:
         self.chat.gateway.metrics.attempts.of(self._pick.group, self._pick.deployment.id, outcome).value += 1

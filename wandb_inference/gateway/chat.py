@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from decimal import Decimal
 from difflib import get_close_matches
 from time import monotonic
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from .app import Gateway
 
 _SUGGESTIONS: Final = 3
+_OWN: Final = PRIVATE_HEADERS | {b"x-request-id"}
+_NONE: Final[Mapping[bytes, bytes]] = {}
 _TRACE: Final = (b"traceparent", b"tracestate")
 _LONGEST: Final = 1000
 """Characters of a model's name. To look for what a longer one may have meant takes long."""
@@ -60,7 +63,7 @@ class Chat:
         self.caller = caller
         self.request = request
         self.match = self._find()
-        self.more = headers_for(call, gateway.config.server.forward_headers)
+        self.more = headers_for(call.headers, gateway.config.server.forward_headers)
         self.began = 0.0
         self.spent = 0.0  # seconds that the service took
         self.used: Usage | None = None
@@ -168,17 +171,15 @@ class Chat:
         series.fallbacks.value += self.plan.fallbacks
 
 
-def headers_for(call: Call, patterns: tuple[str, ...]) -> dict[bytes, bytes]:
-    """The headers that go upstream: the request's id and trace, and what the configuration sends on.
+def headers_for(headers: Mapping[bytes, bytes], patterns: tuple[str, ...]) -> Mapping[bytes, bytes]:
+    """The headers that go upstream as they came: the request's trace, and what the configuration sends on.
 
     Args:
-        call: The request.
+        headers: The request's, names in lower case.
         patterns: The names of the latter, which may end in `*`.
     """
-    headers = call.headers
-    sent = {b"x-request-id": call.id}
     if not patterns and headers.keys().isdisjoint(_TRACE):
-        return sent
+        return _NONE
     names = list(_TRACE)
     for pattern in patterns:
         if pattern.endswith("*"):
@@ -190,8 +191,9 @@ def headers_for(call: Call, patterns: tuple[str, ...]) -> dict[bytes, bytes]:
             ]
         else:
             names.append(pattern.encode())
+    sent: dict[bytes, bytes] = {}
     for name in names:
         value = headers.get(name)
-        if value is not None and name not in PRIVATE_HEADERS and value.isascii() and value.decode().isprintable():
+        if value is not None and name not in _OWN and value.isascii() and value.decode().isprintable():
             sent[name] = value
     return sent

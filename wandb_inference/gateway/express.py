@@ -13,9 +13,9 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from .._transport.async_exchange import AsyncDirectExchange
-from .._transport.clocks import ClockError, Limit
+from .._transport.clocks import ClockError
 from .._transport.http11 import ProtocolError, read_whole
-from .answers import CLOSE, JSON_LINE, chat_headers, cost_headers
+from .answers import CLOSE, JSON_LINE, chat_headers, cost_headers, path_lines
 from .asked import NOTHING
 from .attempt import Attempt
 from .call import Call, Reason
@@ -29,6 +29,7 @@ from .whole import read_answer
 
 if TYPE_CHECKING:
     from .._transport.async_connection import AsyncConnection
+    from .._transport.pool import Origin
     from .app import Gateway
 
 logger = logging.getLogger("wandb_inference.gateway")
@@ -51,7 +52,11 @@ class Line(Protocol):
     left: Callable[[], None] | None
 
     def answer(self, head: bytes, body: bytes) -> bool:
-        """Writes a whole answer of status 200 at once."""
+        """Writes a whole answer of status 200 at once, for a task; whether it could be."""
+        ...
+
+    def reply(self, head: bytes, body: bytes) -> None:
+        """Writes a whole answer of status 200."""
         ...
 
     def hand_over(self, handed: Handed) -> None:
@@ -63,9 +68,13 @@ class _Stop(NamedTuple):
     """What is looked up once for a short way's requests at one of its deployments."""
 
     place: Place
+    origin: Origin | None
+    """Where connections go; `None`: through a proxy, not by connections of ours."""
     seconds: float
     """For a whole answer."""
     series: WayMetrics
+    path: bytes
+    """What answers say of it."""
 
 
 class Express(Call):
@@ -114,6 +123,8 @@ class Express(Call):
             headers: The request's, none of them twice, names in lower case.
             raw: Its body.
         """
+        if gateway.is_draining:
+            return False
         express = cls(gateway, line, headers)
         try:
             express._caller = gateway.keyring.caller(headers)
@@ -140,23 +151,27 @@ class Express(Call):
         self._ride = ride
         seat = ride.seat
         stop = self._stop = ride.way.notes.get(seat) or self._look_up(ride)
-        place = stop.place
-        connection = gateway.upstream.pool.take(place.origin) if place.way.direct else None
+        connection = None if stop.origin is None else gateway.upstream.pool.take(stop.origin)
         if connection is None:
             return Handed(*self._planned())
+        place = stop.place
         body = body_for(request, place.deployment, seat.id)
-        connection.write_now(place.wire(body, headers_for(self, gateway.config.server.forward_headers)))
-        connection.watch(self, Limit(ride.started + stop.seconds, "deadline"))
+        more = headers_for(self.headers, gateway.config.server.forward_headers)
+        connection.write_now(place.wire(body, self.id, more))
+        connection.watch(self, ride.started + stop.seconds)
         self._way = connection
         return None
 
     def _look_up(self, ride: Ride) -> _Stop:
         gateway, deployment, settings = self._gateway, ride.seat.state.deployment, ride.way.config.router
         seconds = settings.timeout if deployment.timeout is None else deployment.timeout
+        place, group = gateway.upstream.place(deployment), ride.way.match.group.name
         stop = ride.way.notes[ride.seat] = _Stop(
-            gateway.upstream.place(deployment),
+            place,
+            place.origin if place.way.direct else None,
             seconds if settings.deadline is None else min(seconds, settings.deadline),
-            gateway.metrics.way(ride.way.match.group.name, self._caller.name, deployment.id),
+            gateway.metrics.way(group, self._caller.name, deployment.id),
+            path_lines(deployment.id, group),
         )
         return stop
 
@@ -261,19 +276,12 @@ class Express(Call):
         cost = None if usage is None else seat.cost(usage)
         way.over(ride, now, seconds=seconds, usage=usage)
         spent = stop.series.answered(usage, cost, now - self.started, seconds, overhead)
-        head = chat_headers(
-            self.id,
-            stop.place.deployment.id,
-            way.match.group.name,
-            way.remaining(now),
-            upstream=seconds,
-            overhead=overhead,
-        )
+        head = chat_headers(self.id, stop.path, way.remaining(now), seconds, overhead)
         self.status = 200
         self.is_over = True
         self._line.left = None
         gateway.calls.discard(self)
-        self._line.answer(b"%b%b%b" % (JSON_LINE, head, cost_headers(cost, spent)), answer.body)
+        self._line.reply(b"%b%b%b" % (JSON_LINE, head, cost_headers(cost, spent)), answer.body)
 
     def _broken(self, error: Exception) -> None:
         """There is no answer, for one of `ERRORS`."""

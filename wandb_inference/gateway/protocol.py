@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
 
 from .._transport.outbox import Outbox
 from .call import CONNECTION, HANDED
-from .express import Handed
+from .express import Express, Handed
 
 if TYPE_CHECKING:
     from .app import Gateway
@@ -58,6 +59,20 @@ _logger = logging.getLogger("wandb_inference.gateway.http")
 _logger.setLevel(logging.CRITICAL + 1)  # garbage that strangers send is no news
 
 
+_latest: tuple[object, bytes] = (None, b"")
+
+
+def _own(state: ServerState) -> bytes:
+    """The server's own headers, as lines. The server makes a new list of them each second, for the date."""
+    global _latest
+    headers = state.default_headers
+    made, lines = _latest
+    if made is not headers:
+        lines = b"".join([b"%b: %b\r\n" % header for header in headers])
+        _latest = headers, lines
+    return lines
+
+
 _EXPRESS: Final = frozenset({b"/v1/chat/completions", b"/chat/completions"})
 """Where requests may come that do without ASGI. These paths are the same, decoded or not."""
 
@@ -72,16 +87,17 @@ class _Never:
 class _Cycle:
     """A request that does without ASGI, and its answer: what uvicorn looks at in its own."""
 
-    __slots__ = ("disconnected", "headers", "keep_alive", "more_body", "pieces", "response_complete", "url")
+    __slots__ = ("disconnected", "fields", "headers", "keep_alive", "more_body", "pieces", "response_complete", "url")
 
     message_event: ClassVar = _Never()
     response_started: ClassVar = False
     scope: ClassVar = {"method": "POST"}
 
-    def __init__(self, url: bytes, headers: list[tuple[bytes, bytes]], *, keep_alive: bool) -> None:
+    def __init__(self, url: bytes, headers: list[tuple[bytes, bytes]], fields: dict[bytes, bytes], keep: bool) -> None:
         self.url = url
         self.headers = headers
-        self.keep_alive = keep_alive
+        self.fields = fields
+        self.keep_alive = keep
         self.more_body = True
         self.response_complete = False
         self.disconnected = False
@@ -109,9 +125,11 @@ class GatewayProtocol(HttpToolsProtocol):
     _phase = ""
     _began = 0.0
     _outbox: Outbox
-    _quick: _Cycle | None = None
-    """The request under way that does without ASGI."""
-    _gateway: Gateway | None = None
+    _quick: _Cycle
+    """The request that does without ASGI, if there is one under way."""
+    _uploads = False
+    """Whether its body is on its way."""
+    _gateway: Gateway
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has connected."""
@@ -119,7 +137,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self.logger, self.access_log = _logger, False
         self.app_state = {**self.app_state, CONNECTION: self}
         self._outbox = _outbox(self.loop)
-        self._gateway = cast("Any", self.app) if hasattr(self.app, "express") else None
+        self._gateway = cast("Any", self.app)
         if len(self.connections) > MAX_CONNECTIONS:
             self.transport.abort()
             return
@@ -141,32 +159,42 @@ class GatewayProtocol(HttpToolsProtocol):
         self._reads += 1
         if self._in_head:
             self._head += len(data)
-        else:
+        elif not self._uploads:
             self._rest += len(data)
-        self._unset_keepalive_if_required()
         try:
-            try:
-                self.parser.feed_data(data)
-            except HttpParserUpgrade as upgrade:
-                # Another protocol is offered, not demanded; Java's client does so with each first request. The parser
-                # takes what follows for that protocol, so a new one gets the request without the offer.
-                self.parser = HttpRequestParser(self)
-                self.parser.feed_data(self._plain_head() + data[upgrade.args[0] :])
-        except (HttpParserError, HttpParserUpgrade):
-            self._refuse(*self._refusal)
-            return
+            self.parser.feed_data(data)
+        except (HttpParserError, HttpParserUpgrade) as error:
+            if not self._goes_on(error, data):
+                self._refuse(*self._refusal)
+                return
         if self._in_head and self._head > MAX_HEAD:
             self._refuse(*_TOO_LARGE)
         elif self._rest > _MAX_REST:
             self.transport.abort()
+
+    def _goes_on(self, error: Exception, data: bytes) -> bool:
+        """Whether what the parser does not take is the offer of another protocol, which is passed over."""
+        if not isinstance(error, HttpParserUpgrade):
+            return False
+        # It is offered, not demanded; Java's client does so with each first request. The parser takes what follows for
+        # that protocol, so a new one gets the request without the offer.
+        self.parser = HttpRequestParser(self)
+        try:
+            self.parser.feed_data(self._plain_head() + data[error.args[0] :])
+        except (HttpParserError, HttpParserUpgrade):
+            return False
+        return True
 
     def on_message_begin(self) -> None:
         """A request begins."""
         self._in_head = True
         self._upgrades = False
         self.url = b""
-        self.expect_100_continue = False
         self.headers = []
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header of a request."""
+        self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """The head of a request is there."""
@@ -184,29 +212,35 @@ class GatewayProtocol(HttpToolsProtocol):
         self._in_head = False
         self._head = self._rest = 0
         if not self._begin():
-            url, headers, expects = self.url, self.headers, self.expect_100_continue
+            url, headers = self.url, self.headers
             super().on_message_begin()
-            self.url, self.headers, self.expect_100_continue = url, headers, expects
+            self.url, self.headers = url, headers
             self.scope["headers"] = headers
+            self.expect_100_continue = any(
+                name == b"expect" and value.lower() == b"100-continue" for name, value in headers
+            )
             super().on_headers_complete()
         self.headers = []  # what comes after a body in pieces is no part of the head, whatever it says
 
     def on_body(self, body: bytes) -> None:
         """A part of a body has arrived."""
-        self._rest -= (_PER_BYTE + 1) * len(body)
-        quick = self._quick
-        if quick is not None and quick.more_body:
-            quick.pieces.append(body)
+        if self._uploads:
+            self._quick.pieces.append(body)
         else:
+            self._rest -= (_PER_BYTE + 1) * len(body)
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         """A request is there."""
         self._in_head = True
-        quick = self._quick
-        if quick is not None and quick.more_body:
+        if self._uploads:
+            self._uploads = False
+            quick = self._quick
             quick.more_body = False
-            self._whole(quick)
+            pieces = quick.pieces
+            body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            if not Express.take(self._gateway, self, quick.fields, body):
+                self._to_task(body, {})
         elif not self._upgrades:
             super().on_message_complete()
 
@@ -221,42 +255,38 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def hand_over(self, handed: Handed) -> None:
         """Has a task go on with a request."""
-        quick = cast(_Cycle, self._quick)
-        self._quick = None
-        self._to_task(quick, b"", {HANDED: handed})
+        self._to_task(b"", {HANDED: handed})
 
     def _begin(self) -> bool:
         """Whether a request whose head is there does without ASGI."""
-        before, gateway = self.cycle, self._gateway
+        before, parser = self.cycle, self.parser
         if (
             self.url not in _EXPRESS
-            or gateway is None
-            or not (before is None or before.response_complete)
-            or self.expect_100_continue
+            or (before is not None and not before.response_complete)
             or self.flow.write_paused
-            or self.parser.get_method() != b"POST"
-            or self.parser.get_http_version() != "1.1"
+            or parser.get_method() != b"POST"
         ):
             return False
-        length = dict(self.headers).get(b"content-length", b"")
-        if not length.isdigit() or len(length) > _DIGITS or not gateway.takes_express(int(length)):
+        headers = self.headers
+        fields = dict(headers)
+        length = fields.get(b"content-length", b"")
+        if (
+            len(fields) != len(headers)
+            or not length.isdigit()
+            or len(length) > _DIGITS
+            or int(length) > self._gateway.express_bytes
+            or b"expect" in fields
+            or (b"connection" in fields and parser.get_http_version() != "1.1")
+        ):
             return False
-        self._quick = quick = _Cycle(self.url, self.headers, keep_alive=self.parser.should_keep_alive())
+        self._quick = quick = _Cycle(self.url, headers, fields, parser.should_keep_alive())
         self.cycle = cast("Any", quick)
+        self._uploads = True
         return True
 
-    def _whole(self, quick: _Cycle) -> None:
-        """A request is there that may do without ASGI."""
-        pieces = quick.pieces
-        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        headers = dict(quick.headers)
-        gateway = cast("Gateway", self._gateway)
-        if len(headers) != len(quick.headers) or not gateway.express(self, headers, body):
-            self._quick = None
-            self._to_task(quick, body, {})
-
-    def _to_task(self, quick: _Cycle, body: bytes, more: dict[str, Any]) -> None:
-        """Has a task answer a request."""
+    def _to_task(self, body: bytes, more: dict[str, Any]) -> None:
+        """Has a task answer the request under way."""
+        quick = self._quick
         path = quick.url.decode()
         scope: dict[str, Any] = {
             "type": "http",
@@ -302,9 +332,6 @@ class GatewayProtocol(HttpToolsProtocol):
             head: The lines of its headers, but for the body's length and the server's own.
             body: The body.
         """
-        quick = self._quick
-        if quick is not None:
-            return self._answer(quick, head, body)
         cycle = cast("Any", self.cycle)
         # With requests waiting behind this one, `cycle` is the last of them, and not the one that is answered.
         is_other = bool(self.pipeline) or cycle.scope["method"] == "HEAD"
@@ -323,20 +350,24 @@ class GatewayProtocol(HttpToolsProtocol):
         cycle.on_response()
         return True
 
-    def _answer(self, quick: _Cycle, head: bytes, body: bytes) -> bool:
-        """Writes the answer to a request that does without ASGI."""
-        self._quick = None
+    def reply(self, head: bytes, body: bytes) -> None:
+        """Writes the whole answer of status 200 to the request that does without ASGI.
+
+        Args:
+            head: The lines of its headers, but for the body's length and the server's own.
+            body: The body.
+        """
+        quick, state = self._quick, self.server_state
         quick.response_complete = True
-        for name, value in self.server_state.default_headers:
-            head += b"%b: %b\r\n" % (name, value)
-        answer = b"HTTP/1.1 200 OK\r\n%bcontent-length: %d\r\n\r\n%b"
+        answer = b"HTTP/1.1 200 OK\r\n%b%bcontent-length: %d\r\n\r\n%b" % (head, _own(state), len(body), body)
         if quick.keep_alive:
-            self._outbox.put(self.transport, answer % (head, len(body), body))
+            self._outbox.put(self.transport, answer)
         else:
-            self.transport.write(answer % (head + b"connection: close\r\n", len(body), body))
+            self.transport.write(answer.replace(b"\r\n", b"\r\nconnection: close\r\n", 1))
             self.transport.close()
-        self.on_response_complete()
-        return True
+        state.total_requests += 1
+        if self.pipeline:
+            super().on_response_complete()
 
     def _plain_head(self) -> bytes:
         """The head of the request without the offer of another protocol."""

@@ -65,12 +65,18 @@ class Place:
         models = path.removesuffix("/chat/completions") + "/models"
         self.probe = b"GET %b HTTP/1.1\r\n%b\r\n" % (models.encode("latin-1"), rest)
 
-    def wire(self, body: bytes, more: Mapping[bytes, bytes]) -> bytes:
-        """A chat request as it goes on the wire."""
+    def wire(self, body: bytes, id: bytes, more: Mapping[bytes, bytes]) -> bytes:
+        """A chat request as it goes on the wire.
+
+        Args:
+            body: Its body.
+            id: Its id.
+            more: Headers of it alone.
+        """
         head = self.head
         for name, value in more.items():
             head += b"%b: %b\r\n" % (name, value)
-        return b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body)
+        return b"%bx-request-id: %b\r\ncontent-length: %d\r\n\r\n%b" % (head, id, len(body), body)
 
 
 class Upstream:
@@ -96,13 +102,14 @@ class Upstream:
         await self.pool.close()
 
     async def send(
-        self, pick: Pick, body: bytes, more: Mapping[bytes, bytes], *, stream: bool, clocks: Clocks
+        self, pick: Pick, body: bytes, id: bytes, more: Mapping[bytes, bytes], *, stream: bool, clocks: Clocks
     ) -> AsyncExchange:
         """Sends a chat request, and waits for the head of the answer.
 
         Args:
             pick: The deployment.
             body: What it gets.
+            id: The request's.
             more: Headers of this request alone, checked.
             stream: Whether a stream was asked for.
             clocks: The attempt's.
@@ -112,16 +119,17 @@ class Upstream:
         """
         place = self.place(pick.deployment)
         if not place.way.direct:
-            return await self._send_by_httpx(place, body, more, stream=stream, clocks=clocks)
+            return await self._send_by_httpx(place, body, id, more, stream=stream, clocks=clocks)
         exchange = AsyncDirectExchange(self.pool, place.origin, "POST", clocks)
-        await exchange.send(place.wire(body, more))
+        await exchange.send(place.wire(body, id, more))
         return exchange
 
     async def _send_by_httpx(
-        self, place: Place, body: bytes, more: Mapping[bytes, bytes], *, stream: bool, clocks: Clocks
+        self, place: Place, body: bytes, id: bytes, more: Mapping[bytes, bytes], *, stream: bool, clocks: Clocks
     ) -> AsyncExchange:
         exchange = AsyncHttpxExchange(clocks, stream=stream)
-        headers = {**place.headers, **{name.decode(): value.decode() for name, value in more.items()}}
+        lines = {b"x-request-id": id, **more}
+        headers = {**place.headers, **{name.decode(): value.decode() for name, value in lines.items()}}
         request = Request("POST", place.url, headers, body, clocks.timeouts, Context(place.url), stream=stream)
         await exchange.send(self.pool.httpx(place.way.proxy), request, place.key, place.way.proxy, is_own=True)
         return exchange
