@@ -25,7 +25,7 @@ from routing_cases import (
 
 from wandb_inference.gateway.config import Duration, KeyRule, Price, ServerSettings
 from wandb_inference.gateway.errors import BudgetError, GatewayError, LimitError
-from wandb_inference.gateway.routing import Caller, Remaining, Router, Ticket, Usage, share_of
+from wandb_inference.gateway.routing import Caller, Router, Ticket, Usage, share_of
 from wandb_inference.gateway.routing._counting import Budget, LocalLedger, Minute, next_reset
 
 DOLLARS = Price(Decimal("0.01"), Decimal("0.1"))
@@ -379,7 +379,7 @@ def test_a_keys_requests_a_minute() -> None:
     assert isinstance(error, LimitError)
     assert (error.kind, error.scope, error.limit, error.retry_after) == ("rpm", "key", 1, 15.0)
     assert again.retry_after == 1.0
-    assert ticket.remaining(30.0) == [Remaining("rpm", 1, 0, 30.0)]
+    assert ticket.remaining(30.0) == [("rpm", 1, 0, 30.0)]
     assert admitted(here, 60.0, rpm=1).remaining(60.0)[0].left == 0
 
 
@@ -402,7 +402,7 @@ def test_a_keys_tokens_a_minute() -> None:
 
     assert isinstance(error, LimitError)
     assert (error.kind, error.retry_after) == ("tpm", 60.0)
-    assert ticket.remaining(1.0) == [Remaining("tpm", 1000, 900, 59.0)]
+    assert ticket.remaining(1.0) == [("tpm", 1000, 900, 59.0)]
     assert Ticket is type(admitted(here, tpm=1000, tokens=10))
 
 
@@ -411,7 +411,7 @@ def test_nothing_left_is_told_for_unused_limits() -> None:
     here = router(several("a"))
     ticket = here.admit(Caller("k", rule(tpm=1000)), matched(here), tokens=0, now=0.0, max_tokens=0)
 
-    assert ticket.remaining(0.0) == [Remaining("tpm", 1000, 1000, 0.0)]
+    assert ticket.remaining(0.0) == [("tpm", 1000, 1000, 0.0)]
 
 
 def test_a_request_that_was_not_served_costs_a_key_nothing() -> None:

@@ -115,15 +115,13 @@ class AsyncPool:
 
     def take(self, origin: Origin) -> AsyncConnection | None:
         """A connection that is still good."""
-        while True:
-            connection = self._idle.take(origin, time.monotonic())
-            if connection is None:
-                return None
+        while (connection := self._idle.take(origin, time.monotonic())) is not None:
             if connection.usable:
                 connection.idle = False
                 self._busy.add(connection)
                 return connection
             connection.close()
+        return None
 
     async def connect(self, origin: Origin, clocks: Clocks) -> AsyncConnection:
         """A new connection."""

@@ -110,14 +110,26 @@ class ModelMetrics:
 class WayMetrics:
     """The series that requests add to which their first deployment answers whole."""
 
-    __slots__ = ("_attempts", "_completion", "_key", "_metrics", "_model", "_name", "_prompt", "_requests")
+    __slots__ = (
+        "_attempts",
+        "_completion",
+        "_key",
+        "_metrics",
+        "_name",
+        "_overhead",
+        "_prompt",
+        "_requests",
+        "_seconds",
+        "_upstream",
+    )
 
     def __init__(self, metrics: Metrics, model: str, key: str, deployment: str) -> None:
         self._metrics = metrics
         self._name, self._key = model, key
         self._prompt = metrics.tokens.of(model, key, "prompt")
         self._completion = metrics.tokens.of(model, key, "completion")
-        self._model = metrics.model(model)
+        series = metrics.model(model)
+        self._seconds, self._upstream, self._overhead = series.seconds, series.upstream, series.overhead
         self._requests = metrics.requests.of(model, key, "200")
         self._attempts = metrics.attempts.of(model, deployment, "answered")
 
@@ -135,10 +147,9 @@ class WayMetrics:
         """
         self._requests.value += 1
         self._attempts.value += 1
-        model = self._model
-        model.seconds.observe(seconds)
-        model.upstream.observe(upstream)
-        model.overhead.observe(overhead)
+        self._seconds.observe(seconds)
+        self._upstream.observe(upstream)
+        self._overhead.observe(overhead)
         metrics = self._metrics
         if usage is not None:
             prompt, completion, cached, _ = usage

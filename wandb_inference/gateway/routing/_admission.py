@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from ..._core.adaptive import Verdict
 from ..config import GatewayConfig, KeyRule, Match
@@ -63,14 +63,8 @@ class Worker(Gate):
         return overloaded(_AT_ONCE)
 
 
-class Remaining(NamedTuple):
-    """What is left of a limit."""
-
-    kind: LimitKind
-    limit: int
-    left: int
-    reset: float
-    """Seconds until all of it is free again, at the latest."""
+Remaining: TypeAlias = tuple[LimitKind, int, int, float]
+"""A limit, what it is, what is left of it, and the seconds until all of it is free again, at the latest."""
 
 
 class Ticket:
@@ -149,8 +143,7 @@ def remaining(meters: tuple[tuple[str, Meter], ...], now: float) -> list[Remaini
     for kind, meter in meters:
         used, reset = meter.reading(now)
         left = meter.limit - used
-        name: LimitKind = "rpm" if kind == "rpm" else "tpm"
-        found.append(Remaining(name, meter.limit, left if left > 0 else 0, reset))
+        found.append(("rpm" if kind == "rpm" else "tpm", meter.limit, left if left > 0 else 0, reset))
     return found
 
 

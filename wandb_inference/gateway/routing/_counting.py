@@ -110,10 +110,11 @@ class Minute:
 
     def fits(self, amount: int, now: float) -> bool:
         """Whether so much more is within the limit."""
-        if not self._entries:
+        entries, limit = self._entries, self.limit
+        if not entries:
             return True
-        limit = self.limit
-        return self.used(now) + (amount if amount < limit else limit) <= limit
+        used = self._total if entries[0].until > now else self.used(now)
+        return used + (amount if amount < limit else limit) <= limit
 
     def wait(self, amount: int, now: float) -> float:
         """Seconds until so much more fits."""
@@ -128,8 +129,9 @@ class Minute:
 
     def reading(self, now: float) -> tuple[int, float]:
         """How much of the last minute is used, and the seconds until nothing of it is any more."""
-        used = self.used(now)
-        return used, self._entries[-1].until - now if used > 0 else 0.0
+        entries = self._entries
+        used = self._total if entries and entries[0].until > now else self.used(now)
+        return used, entries[-1].until - now if used > 0 else 0.0
 
     def take(self, amount: int, now: float) -> Entry:
         """Reserves so much."""
