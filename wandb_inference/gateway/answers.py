@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from typing import Final
@@ -11,7 +11,7 @@ from .._version import __version__
 from .errors import GatewayError
 from .routing import Remaining
 
-Headers = list[tuple[bytes, bytes]]
+Headers = Sequence[tuple[bytes, bytes]]
 
 JSON: Final = (b"content-type", b"application/json")
 JSON_LINE: Final = b"content-type: application/json\r\n"
@@ -80,8 +80,8 @@ def chat_headers(id: bytes, path: bytes, remaining: Iterable[Remaining], upstrea
     """
     spent, own = b"%.3f" % (upstream * 1e3), b"%.3f" % (overhead * 1e3)
     head = _HEAD % (id, id, path, spent, spent, own, own)
-    for kind, limit, left, reset in remaining:
-        head += _LIMIT[kind] % (limit, left, reset)
+    for kind, reading in remaining:
+        head += _LIMIT[kind] % reading
     return head
 
 

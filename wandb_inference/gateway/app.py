@@ -121,7 +121,7 @@ class Gateway:
             call = handed.chat.call
             call.attach(scope, receive, send)
         if self.config.server.cors_origins:
-            call.more_headers += cors_headers(self.config.server.cors_origins, call.headers.get(b"origin"))
+            call.more_headers = cors_headers(self.config.server.cors_origins, call.headers.get(b"origin"))
         try:
             if handed is None:
                 await self._answer(call)
@@ -160,7 +160,7 @@ class Gateway:
         path = path.rstrip("/") or "/"
         if method == "OPTIONS" and b"access-control-request-method" in call.headers:
             origins = self.config.server.cors_origins
-            call.more_headers = []
+            call.more_headers = ()
             headers = cors_headers(origins, call.headers.get(b"origin"), preflight=True)
             await call.respond(204 if headers else 403, headers, b"")
             return
@@ -189,7 +189,7 @@ class Gateway:
 
     async def _chat(self, call: Call, caller: Caller, model: str | None) -> None:
         if self.is_draining:
-            call.more_headers.append(CLOSE)
+            call.more_headers = (*call.more_headers, CLOSE)
             raise draining()
         server = self.config.server
         raw = await call.body(server.max_request_bytes)
@@ -244,7 +244,7 @@ class Gateway:
         if call.is_over:
             return
         if not call.status:
-            call.more_headers.append(CLOSE)
+            call.more_headers = (*call.more_headers, CLOSE)
             await self._refuse(call, draining())
         else:
             error = stream_interrupted("the gateway is stopping")

@@ -50,38 +50,22 @@ class Call:
         connection: A server of ours.
     """
 
-    __slots__ = (
-        "_connection",
-        "_receive",
-        "_send",
-        "_task",
-        "_watch",
-        "headers",
-        "id",
-        "is_over",
-        "more_headers",
-        "reason",
-        "scope",
-        "started",
-        "status",
-    )
-
     scope: Scope
+    status = 0
+    """The status that was sent; 0 before."""
+    is_over = False
+    more_headers: Headers = ()
+    reason: Reason | None = None
     _receive: Receive
     _send: Send
+    _task: asyncio.Task[Any] | None = None
+    _watch: asyncio.Task[None] | None = None
 
     def __init__(self, headers: dict[bytes, bytes], connection: Connection | None = None) -> None:
         self.started = monotonic()
         self.headers = headers
         self.id = request_id(headers) or b"%024x" % random.getrandbits(96)
-        self.status = 0
-        """The status that was sent; 0 before."""
-        self.is_over = False
-        self.more_headers: Headers = []
-        self.reason: Reason | None = None
         self._connection = connection
-        self._task: asyncio.Task[Any] | None = None
-        self._watch: asyncio.Task[None] | None = None
 
     @classmethod
     def of(cls, scope: Scope, receive: Receive, send: Send) -> Call:
@@ -163,7 +147,7 @@ class Call:
     async def start(self, status: int, headers: Headers) -> None:
         """Sends the head of the answer."""
         self.status = status
-        await self._send({"type": "http.response.start", "status": status, "headers": headers + self.more_headers})
+        await self._send({"type": "http.response.start", "status": status, "headers": [*headers, *self.more_headers]})
 
     async def write(self, data: bytes) -> None:
         """Sends a piece of the body, and waits while the client takes no more."""

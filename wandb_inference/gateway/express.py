@@ -86,32 +86,19 @@ class Express(Call):
         headers: The request's, names in lower case.
     """
 
-    __slots__ = (
-        "_body",
-        "_caller",
-        "_exchange",
-        "_gateway",
-        "_is_handed",
-        "_line",
-        "_request",
-        "_ride",
-        "_stop",
-        "_way",
-    )
-
     _caller: Caller
     _request: ChatRequest
-    _way: AsyncConnection
     _ride: Ride
     _stop: _Stop
+    _way: AsyncConnection
+    _exchange: AsyncDirectExchange | None = None
+    _body = b""
+    _is_handed = False
 
     def __init__(self, gateway: Gateway, line: Line, headers: dict[bytes, bytes]) -> None:
         super().__init__(headers, line)
         self._gateway = gateway
         self._line = line
-        self._exchange: AsyncDirectExchange | None = None
-        self._body = b""
-        self._is_handed = False
 
     @classmethod
     def take(cls, gateway: Gateway, line: Line, headers: dict[bytes, bytes], raw: bytes) -> bool:
@@ -223,7 +210,7 @@ class Express(Call):
         self._abort()
         attempt.left()
         if reason == "drained":
-            self.more_headers.append(CLOSE)
+            self.more_headers = (*self.more_headers, CLOSE)
             self._hand_over(attempt.chat, Finished(draining()))
             return
         self.close()

@@ -87,20 +87,18 @@ class _Never:
 class _Cycle:
     """A request that does without ASGI, and its answer: what uvicorn looks at in its own."""
 
-    __slots__ = ("disconnected", "fields", "headers", "keep_alive", "more_body", "pieces", "response_complete", "url")
-
     message_event: ClassVar = _Never()
     response_started: ClassVar = False
     scope: ClassVar = {"method": "POST"}
+    more_body = True
+    response_complete = False
+    disconnected = False
 
     def __init__(self, url: bytes, headers: list[tuple[bytes, bytes]], fields: dict[bytes, bytes], keep: bool) -> None:
         self.url = url
         self.headers = headers
         self.fields = fields
         self.keep_alive = keep
-        self.more_body = True
-        self.response_complete = False
-        self.disconnected = False
         self.pieces: list[bytes] = []
 
 

@@ -104,7 +104,7 @@ def read_request(
     if raw[:3] == _BOM:
         raw = raw[3:]
     fields = parse(raw)
-    if model is None and fields.keys() <= _ORDINARY and not (server.enforce_user or server.enforced_params):
+    if fields.keys() <= _ORDINARY and model is None and not (server.enforce_user or server.enforced_params):
         return ChatRequest(
             raw,
             fields,

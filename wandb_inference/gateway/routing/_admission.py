@@ -17,7 +17,7 @@ from ..errors import (
     model_not_allowed,
     overloaded,
 )
-from ._counting import Ledger, Meter, Purse
+from ._counting import Ledger, Meter, Purse, Reading
 from ._leases import Booking, amount
 from ._line import Line, Pass, Place, Waiter
 from ._values import Caller, Usage
@@ -63,8 +63,8 @@ class Worker(Gate):
         return overloaded(_AT_ONCE)
 
 
-Remaining: TypeAlias = tuple[LimitKind, int, int, float]
-"""A limit, what it is, what is left of it, and the seconds until all of it is free again, at the latest."""
+Remaining: TypeAlias = tuple[str, Reading]
+"""The kind of a limit, and how it stands."""
 
 
 class Ticket:
@@ -108,7 +108,7 @@ class Ticket:
 
     def remaining(self, now: float) -> list[Remaining]:
         """What is left of the caller's limits."""
-        return remaining(self._meters, now)
+        return [(kind, meter.reading(now)) for kind, meter in self._meters]
 
     def close(
         self, now: float, wall: float, *, usage: Usage | None = None, cost: Decimal | None = None, used: bool = True
@@ -135,16 +135,6 @@ class Ticket:
         if self.held:
             self.held.clear()
             self._line.serve(now)
-
-
-def remaining(meters: tuple[tuple[str, Meter], ...], now: float) -> list[Remaining]:
-    """What is left of limits."""
-    found: list[Remaining] = []
-    for kind, meter in meters:
-        used, reset = meter.reading(now)
-        left = meter.limit - used
-        found.append(("rpm" if kind == "rpm" else "tpm", meter.limit, left if left > 0 else 0, reset))
-    return found
 
 
 class Account(NamedTuple):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from ..config import Duration
 
@@ -34,6 +34,10 @@ class Entry:
         self.live = True
 
 
+Reading: TypeAlias = tuple[int, int, float]
+"""A limit, what is left of it, and the seconds until all of it is free again, at the latest."""
+
+
 class Meter(Protocol):
     """Counts something that may happen so and so often in a minute."""
 
@@ -47,8 +51,8 @@ class Meter(Protocol):
         """Seconds until so much more fits; 0: it does now."""
         ...
 
-    def reading(self, now: float) -> tuple[int, float]:
-        """How much of the last minute is used, and the seconds until nothing of it is any more."""
+    def reading(self, now: float) -> Reading:
+        """How the limit stands."""
         ...
 
     def take(self, amount: int, now: float) -> object:
@@ -127,11 +131,11 @@ class Minute:
             wait = entry.until - now
         return wait
 
-    def reading(self, now: float) -> tuple[int, float]:
-        """How much of the last minute is used, and the seconds until nothing of it is any more."""
-        entries = self._entries
+    def reading(self, now: float) -> Reading:
+        """How the limit stands."""
+        entries, limit = self._entries, self.limit
         used = self._total if entries and entries[0].until > now else self.used(now)
-        return used, entries[-1].until - now if used > 0 else 0.0
+        return limit, limit - used if used < limit else 0, entries[-1].until - now if used > 0 else 0.0
 
     def take(self, amount: int, now: float) -> Entry:
         """Reserves so much."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..._core.adaptive import Ticket as Turn
 from ..config import Match
-from ._admission import Account, Remaining, Ticket, remaining
+from ._admission import Account, Remaining, Ticket
 from ._group import GroupState
 from ._leases import Booking
 from ._line import Pass
@@ -182,7 +182,7 @@ class Shortcut:
 
     def remaining(self, now: float) -> list[Remaining]:
         """What is left of the key's limits."""
-        return remaining(self._account.meters, now)
+        return [(kind, meter.reading(now)) for kind, meter in self._account.meters]
 
 
 class Ride:
