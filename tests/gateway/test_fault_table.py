@@ -165,7 +165,8 @@ def reserved(gateway: Any) -> int:
     ticket = gateway.router.admit(caller, gateway.config.match("fast"), tokens=0, now=now, max_tokens=0)
     (left,) = ticket.remaining(now)
     ticket.close(now, gateway.router.epoch + now, used=False)
-    return int(left.limit - left.left)
+    _, (limit, free, _) = left
+    return limit - free
 
 
 @pytest.mark.parametrize(

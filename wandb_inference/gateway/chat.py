@@ -36,6 +36,7 @@ class Chat:
         call: The request as the server has it.
         caller: Who asks.
         request: What for.
+        match: What the name of its model leads to, where that is known already.
     """
 
     __slots__ = (
@@ -57,12 +58,14 @@ class Chat:
     plan: Plan
     ticket: Ticket
 
-    def __init__(self, gateway: Gateway, call: Call, caller: Caller, request: ChatRequest) -> None:
+    def __init__(
+        self, gateway: Gateway, call: Call, caller: Caller, request: ChatRequest, match: Match | None = None
+    ) -> None:
         self.gateway = gateway
         self.call = call
         self.caller = caller
         self.request = request
-        self.match = self._find()
+        self.match = match or self._find()
         self.more = headers_for(call.headers, gateway.config.server.forward_headers)
         self.began = 0.0
         self.spent = 0.0  # seconds that the service took

@@ -117,12 +117,12 @@ class Express(Call):
             express._caller = gateway.keyring.caller(headers)
             express._request = read_request(raw, headers, gateway.config.server)
             handed = express._begin()
-        except GatewayError:
-            return False  # the task finds the same, and tells the client
+        except Exception:
+            return False  # the task meets the same, and tells the client
         gateway.calls.add(express)
         line.left = express._leave
         if handed is not None:
-            express._hand_over(*handed)
+            express._hand_over(handed)
         return True
 
     def _begin(self) -> Handed | None:
@@ -134,20 +134,27 @@ class Express(Call):
                 self._caller, request.model, request.prompt_tokens, request.max_tokens, monotonic()
             )
         if ride is None:
-            return Handed(self._chat(), None)
+            return Handed(Chat(gateway, self, self._caller, request), None)
         self._ride = ride
-        seat = ride.seat
+        try:
+            return None if self._send(ride) else Handed(*self._planned())
+        except Exception:
+            return self._mistake()
+
+    def _send(self, ride: Ride) -> bool:
+        """Whether the request could be sent on a connection that is there already."""
+        gateway, seat = self._gateway, ride.seat
         stop = self._stop = ride.way.notes.get(seat) or self._look_up(ride)
         connection = None if stop.origin is None else gateway.upstream.pool.take(stop.origin)
         if connection is None:
-            return Handed(*self._planned())
+            return False
         place = stop.place
-        body = body_for(request, place.deployment, seat.id)
+        body = body_for(self._request, place.deployment, seat.id)
         more = headers_for(self.headers, gateway.config.server.forward_headers)
         connection.write_now(place.wire(body, self.id, more))
         connection.watch(self, ride.started + stop.seconds)
         self._way = connection
-        return None
+        return True
 
     def _look_up(self, ride: Ride) -> _Stop:
         gateway, deployment, settings = self._gateway, ride.seat.state.deployment, ride.way.config.router
@@ -187,7 +194,7 @@ class Express(Call):
                 pool = self._gateway.upstream.pool
                 pool.discard(self._way)
                 pool.clear(self._stop.place.origin)
-                self._hand_over(*self._planned())  # the same attempt once more, on a new connection
+                self._hand_over(Handed(*self._planned()))  # the same attempt once more, on a new connection
             elif error is not None:
                 self._broken(error)
             else:
@@ -197,7 +204,10 @@ class Express(Call):
 
     def late(self, error: ClockError) -> None:
         """The answer is not there in time."""
-        self._broken(error)
+        try:
+            self._broken(error)
+        except Exception:
+            self._fail()
 
     # What the client's side tells
 
@@ -211,7 +221,7 @@ class Express(Call):
         attempt.left()
         if reason == "drained":
             self.more_headers = (*self.more_headers, CLOSE)
-            self._hand_over(attempt.chat, Finished(draining()))
+            self._hand_over(Handed(attempt.chat, Finished(draining())))
             return
         self.close()
         attempt.chat.end()
@@ -242,7 +252,7 @@ class Express(Call):
             attempt = self._attempt()
             exchange.wait(body, attempt.clocks)
             attempt.exchange = exchange
-            self._hand_over(attempt.chat, attempt)
+            self._hand_over(Handed(attempt.chat, attempt))
         elif not is_whole:
             self._body = body
         else:
@@ -282,13 +292,16 @@ class Express(Call):
             step = attempt.chat.plan.next(monotonic())
         except GatewayError as error:
             step = Finished(error)
-        self._hand_over(attempt.chat, step)
+        self._hand_over(Handed(attempt.chat, step))
 
     def _fail(self) -> None:
         """An exception that nobody thought of: the client is told, and nobody waits for ever."""
-        logger.exception("a request ended with a mistake of the gateway's own")
         self._abort()
-        self._hand_over(self._planned()[0], Finished(internal_error()))
+        self._hand_over(self._mistake())
+
+    def _mistake(self) -> Handed:
+        logger.exception("a request ended with a mistake of the gateway's own")
+        return Handed(self._planned()[0], Finished(internal_error()))
 
     def _abort(self) -> None:
         self._way.unwatch()
@@ -296,12 +309,10 @@ class Express(Call):
 
     # From here on by a task
 
-    def _chat(self) -> Chat:
-        return Chat(self._gateway, self, self._caller, self._request)
-
     def _planned(self) -> tuple[Chat, Pick]:
         """The request as if it had gone the long way to here."""
-        chat, ride = self._chat(), self._ride
+        ride = self._ride
+        chat = Chat(self._gateway, self, self._caller, self._request, ride.way.match)  # a reload may have taken it away
         chat.began = ride.started
         chat.plan, pick, chat.ticket = ride.way.plan(ride, chat.wishes())
         return chat, pick
@@ -309,6 +320,6 @@ class Express(Call):
     def _attempt(self) -> Attempt:
         return Attempt(*self._planned(), began=self._ride.started)
 
-    def _hand_over(self, chat: Chat, step: Step | Attempt | None) -> None:
+    def _hand_over(self, handed: Handed) -> None:
         self._is_handed = True
-        self._line.hand_over(Handed(chat, step))
+        self._line.hand_over(handed)

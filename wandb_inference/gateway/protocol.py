@@ -242,6 +242,18 @@ class GatewayProtocol(HttpToolsProtocol):
         elif not self._upgrades:
             super().on_message_complete()
 
+    @property
+    def is_uploading(self) -> bool:
+        """Whether a request is on its way that no task knows of yet."""
+        return self._uploads
+
+    def shutdown(self) -> None:
+        """Has the connection end, with the answer that is under way if there is one."""
+        if self._uploads:
+            self.transport.close()
+        else:
+            super().shutdown()
+
     def on_response_complete(self) -> None:
         """An answer is there. What uvicorn does, but for its timer: a connection has one already."""
         if self.pipeline:
@@ -363,9 +375,7 @@ class GatewayProtocol(HttpToolsProtocol):
         else:
             self.transport.write(answer.replace(b"\r\n", b"\r\nconnection: close\r\n", 1))
             self.transport.close()
-        state.total_requests += 1
-        if self.pipeline:
-            super().on_response_complete()
+        self.on_response_complete()
 
     def _plain_head(self) -> bytes:
         """The head of the request without the offer of another protocol."""
