@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from operator import attrgetter
 import json
+from operator import attrgetter
 from typing import Any
 
 import httpx

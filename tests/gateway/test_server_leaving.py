@@ -19,6 +19,7 @@ from tests.gateway.server_cases import (
     ONE,
     STREAM,
     USED,
+    Served,
     chat_bytes,
     chunk,
     completion,

@@ -340,7 +340,7 @@ def _size(text: bytes) -> int:
 
 
 def _is_special(head: bytes) -> bool:
-    """Whether a head, in lower case, says more of its body than a length, or more of its connection than that it stays."""
+    """Whether a head, in lower case, says more of its body than a length, or of its connection than that it stays."""
     if b"\nconnection:" in head and b"\nconnection:" in head.replace(b"\nconnection: keep-alive\r", b"", 1):
         return True
     return b"\ntransfer-encoding:" in head or b"\ncontent-encoding:" in head

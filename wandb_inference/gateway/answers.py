@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeAlias
 
 from .._version import __version__
 from .errors import GatewayError
 from .routing import Remaining
 
-Headers = Sequence[tuple[bytes, bytes]]
+Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
+_List: TypeAlias = list[tuple[bytes, bytes]]
 
 JSON: Final = (b"content-type", b"application/json")
 JSON_LINE: Final = b"content-type: application/json\r\n"
@@ -96,7 +97,7 @@ def cost_headers(cost: Decimal | None, spent: Decimal | None) -> bytes:
 
 def split(head: bytes) -> Headers:
     """The headers of such lines one by one."""
-    headers: Headers = []
+    headers: _List = []
     for line in head.split(b"\r\n")[:-1]:
         name, _, value = line.partition(b": ")
         headers.append((name, value))
@@ -105,7 +106,7 @@ def split(head: bytes) -> Headers:
 
 def error_headers(error: GatewayError, id: bytes) -> Headers:
     """The headers of an error."""
-    headers = [JSON, (b"x-request-id", id), (b"x-litellm-call-id", id), NO_SNIFF]
+    headers: _List = [JSON, (b"x-request-id", id), (b"x-litellm-call-id", id), NO_SNIFF]
     headers += [(name.encode(), value.encode("latin-1")) for name, value in error.headers().items()]
     if error.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
@@ -117,7 +118,7 @@ def cors_headers(origins: tuple[str, ...], origin: bytes | None, *, preflight: b
     if not origins or origin is None:
         return []
     if "*" in origins:
-        headers: Headers = [(b"access-control-allow-origin", b"*")]
+        headers: _List = [(b"access-control-allow-origin", b"*")]
     elif origin.decode("latin-1") in origins:
         headers = [(b"access-control-allow-origin", origin), (b"vary", b"origin")]
     else:

@@ -12,8 +12,8 @@ from urllib.parse import parse_qs
 
 from . import pages
 from .answers import CLOSE, JSON, NO_SNIFF, Headers, cors_headers, error_headers
-from .auth import Keyring
 from .attempt import Attempt
+from .auth import Keyring
 from .call import HANDED, Call, ClientLeftError, Receive, Scope, Send
 from .chat import Chat
 from .config import GatewayConfig

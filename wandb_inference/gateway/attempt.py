@@ -60,7 +60,9 @@ class Attempt:
         try:
             if exchange is None:
                 body = body_for(chat.request, pick.deployment, pick.model)
-                exchange = await chat.gateway.upstream.send(pick, body, chat.call.id, chat.more, stream=stream, clocks=self.clocks)
+                exchange = await chat.gateway.upstream.send(
+                    pick, body, chat.call.id, chat.more, stream=stream, clocks=self.clocks
+                )
             status = exchange.answer.status
             if not 200 <= status < 300:
                 failure = Failure.answered(status, exchange.answer.headers, await read_error(exchange), wall=time())

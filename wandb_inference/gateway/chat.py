@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _SUGGESTIONS: Final = 3
 _OWN: Final = PRIVATE_HEADERS | {b"x-request-id"}
 _NONE: Final[Mapping[bytes, bytes]] = {}
-_TRACE: Final = (b"traceparent", b"tracestate")
+_TRACE: Final[tuple[bytes, ...]] = (b"traceparent", b"tracestate")
 _LONGEST: Final = 1000
 """Characters of a model's name. To look for what a longer one may have meant takes long."""
 
@@ -100,7 +100,7 @@ class Chat:
             raise
         return self.plan.next(now)
 
-    async def run(self, step: Step) -> None:
+    async def run(self, step: Step | Attempt) -> None:
         """Answers.
 
         Args:
@@ -183,7 +183,7 @@ def headers_for(headers: Mapping[bytes, bytes], patterns: tuple[str, ...]) -> Ma
     """
     if not patterns and headers.keys().isdisjoint(_TRACE):
         return _NONE
-    names = list(_TRACE)
+    names: list[bytes] = [*_TRACE]
     for pattern in patterns:
         if pattern.endswith("*"):
             prefix = pattern[:-1].encode()

@@ -269,7 +269,8 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def _begin(self) -> bool:
         """Whether a request whose head is there does without ASGI."""
-        before, parser = self.cycle, self.parser
+        parser = self.parser
+        before: Any = self.cycle  # none before the first request, whatever uvicorn's types say
         if (
             self.url not in _EXPRESS
             or (before is not None and not before.response_complete)
@@ -333,7 +334,7 @@ class GatewayProtocol(HttpToolsProtocol):
         cycle.message_event.set()
         if self.cycle is cast("Any", quick):
             self.cycle = cycle
-        self._start_asgi_task(cycle, self.app)
+        self._start_asgi_task(cycle, cast("Any", self._gateway))
 
     def answer(self, head: bytes, body: bytes) -> bool:
         """Writes a whole answer of status 200 at once; whether it could be, and need not be sent by ASGI's ways.

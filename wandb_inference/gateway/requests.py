@@ -211,9 +211,11 @@ def _read_messages(raw: bytes, fields: Mapping[str, Any]) -> int:
         raise missing_field("messages[0]", "the list of messages is empty")
     has_parts = False
     for message in given:
-        if type(message) is not dict:
+        fields_of_it: dict[str, Any] = message
+        if not isinstance(message, dict):
             raise bad_field(f"messages[{given.index(message)}]", "an object", message)
-        has_parts = has_parts or type(message.get("content")) is list
+        if isinstance(fields_of_it.get("content"), list):
+            has_parts = True
     # A picture is a part of a list. To look for one in the body would cost more than to read all of it.
     return _weight(given) if has_parts else len(raw) // 4 + 1
 

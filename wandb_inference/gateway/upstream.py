@@ -19,7 +19,7 @@ from .._transport.outcomes import ERRORS, NotSentError, target_of
 from .._transport.routes import Routes, Way
 from .._version import __version__
 from .config import Deployment, ServerSettings
-from .errors import GatewayError
+from .errors import answer_too_large
 from .routing import Failure, Pick
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ async def read_all(exchange: AsyncExchange, limit: int | None) -> bytes:
         if limit is not None and size > limit:
             break
     if limit is not None and size > limit:
-        raise GatewayError(502, "answer_too_large", f"The answer is larger than {limit} bytes")
+        raise answer_too_large(limit)
     return first if len(pieces) == 1 else b"".join(pieces)
 
 

@@ -11,7 +11,6 @@ from ..errors import (
     BudgetError,
     GatewayError,
     LimitError,
-    LimitKind,
     Scope,
     expired_key,
     model_not_allowed,

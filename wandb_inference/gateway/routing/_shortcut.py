@@ -1,8 +1,8 @@
 """The shortest way through the router, which most requests can go: the first attempt, while all is well there.
 
-What `admit()`, `plan()` and `Plan.next()` would decide is decided in one step, from what was looked up once. As soon as
-anything is not plain (a limit, a line, a cool-down, a refusal) there is no such way, and the long one is gone. A request
-on the short way that does not end well becomes a `Plan`, as if it had been one from its beginning.
+What `admit()`, `plan()` and `Plan.next()` would decide is decided in one step, from what was looked up once. While
+anything is not plain (a limit is reached, somebody waits, a deployment cools down) there is no such way, and the long
+one is gone. A request that does not end well becomes a `Plan`, as if it had been one from its beginning.
 """
 
 from __future__ import annotations
@@ -170,9 +170,9 @@ class Shortcut:
             wishes: What it wants: nothing but what is so by default.
         """
         router, account = self.router, self._account
-        taken = [(kind, meter, ride.rpm if kind == "rpm" else ride.tpm) for kind, meter in account.meters]
-        booking = Booking.of([(kind, meter, entry, 1 if kind == "rpm" else ride.tokens) for kind, meter, entry in taken])
-        ticket = router.admission.ticket(self.caller, account, booking if taken else None)
+        held = {"rpm": (ride.rpm, 1), "tpm": (ride.tpm, ride.tokens)}
+        taken = [(kind, meter, *held[kind]) for kind, meter in account.meters]
+        ticket = router.admission.ticket(self.caller, account, Booking.of(taken) if taken else None)
         for gate in account.gates:
             ticket.hold(gate, Pass())
         plan = Plan(router, self.match, wishes, None, ticket, ride.started, config=self.config, group=self.group)
