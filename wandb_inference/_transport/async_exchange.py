@@ -274,7 +274,7 @@ class AsyncDirectExchange:
 
     @property
     def is_untouched(self) -> bool:
-        """Whether not a byte has come. If the connection ends then, it had died while idle: the request is sent anew."""
+        """Whether not a byte has come. A connection that ends then had died while idle: the request is sent anew."""
         return self._reader.untouched and not self._pool.ended
 
     @property
