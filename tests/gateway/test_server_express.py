@@ -203,6 +203,60 @@ async def test_answers_that_end_with_the_connection(tmp_path):
         assert upstream.connections == 2
 
 
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (head(200, "Content-Length: 999"), b'{"id"'),
+        (head(200, "Transfer-Encoding: chunked"), b"5\r\nhello\r\n5\r\nhel"),
+        (head(200, "Transfer-Encoding: chunked"), b"5\r\nhelloXX"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",),
+        (b"no answer at all\r\n\r\n",),
+    ],
+    ids=["half", "half a chunk", "no chunk", "two lengths", "garbage"],
+)
+async def test_answers_that_break_off(tmp_path, pieces):
+    """What is no whole answer is none, and its connection serves nobody else."""
+    with RawServer(then(*pieces, pause=0.01, ends=True), answering(PLAIN)) as upstream:
+        async with serving(configured(tmp_path, ONCE, upstream.base_url)) as served:
+            await warm(served)
+            answer = await served.chat()
+            again = await served.chat()
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (502, "upstream_unreachable")
+    assert again.status_code == 200
+    assert upstream.connections == 2
+
+
+async def test_the_deadline(tmp_path):
+    """A request that the gateway gives no more time ends then, with the seconds that it had."""
+    held = Held()
+    with RawServer(held) as upstream:
+        config = configured(tmp_path, ONE, upstream.base_url)
+        object.__setattr__(config.router, "deadline", 0.1)
+        async with serving(config) as served:
+            await warm(served)
+            answer = await served.chat()
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (504, "deadline_exceeded")
+
+
+async def test_what_nobody_knows(tmp_path):
+    """An answer without a usage, and one of a model without a price, are passed on; what is known is counted."""
+    bare = whole(completion(usage=None))
+    cached = whole(completion(usage={"prompt_tokens": 9, "prompt_tokens_details": {"cached_tokens": 5}}))
+    text = ONE.replace(MODEL, "org/of-no-price")
+    with RawServer(answering(PLAIN, bare, PLAIN, cached)) as upstream:
+        async with serving(configured(tmp_path, text, upstream.base_url)) as served:
+            answers = [await served.chat() for _ in range(4)]
+            page = served.page()
+
+    assert [answer.status_code for answer in answers] == [200] * 4
+    assert not any("x-gateway-cost" in answer.headers for answer in answers)
+    assert 'kind="prompt"} 17' in page
+    assert 'kind="cached"} 5' in page
+    assert "cost_dollars_total{" not in page
+
+
 async def test_an_answer_that_is_long(tmp_path, monkeypatch):
     """What is too long to be put together here is read by a task, to its end."""
     monkeypatch.setattr(express, "_MOST", 1000)

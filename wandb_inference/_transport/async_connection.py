@@ -240,10 +240,10 @@ class AsyncConnection(asyncio.Protocol):
     def write_now(self, data: bytes) -> None:
         """Sends all of it, however long the peer takes for that."""
         outbox, transport = self._dialer.outbox, self._transport
-        if outbox is not None and transport is not None:
-            outbox.put(transport, data)
-        else:
+        if outbox is None or transport is None:
             self._send(data)
+        else:
+            outbox.put(transport, data)
 
     def watch(self, watcher: Watcher, due: float) -> None:
         """Tells somebody of all that happens from now on, until `unwatch()`, the end or the deadline."""

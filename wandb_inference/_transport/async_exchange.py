@@ -262,10 +262,13 @@ class AsyncDirectExchange:
         """What came of the body with these bytes, `b""` at the connection's end, and whether that is all of it.
 
         Raises:
-            ProtocolError: They are no answer.
+            ProtocolError: They are no answer, or break one of status 200 off.
         """
         reader = self._reader
-        return reader.feed(data), reader.done
+        body = reader.feed(data)
+        if reader.broken is not None and reader.status == 200:  # errors say what they can
+            raise reader.broken
+        return body, reader.done
 
     @property
     def is_coded(self) -> bool:
