@@ -6,14 +6,14 @@ import asyncio
 import logging
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
-from uvicorn.server import ServerState
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from .._transport.outbox import Outbox
 from .call import CONNECTION, HANDED
+from .cycle import Cycle, cycle_of, server_lines
 from .express import Express, Handed
 
 if TYPE_CHECKING:
@@ -59,47 +59,8 @@ _logger = logging.getLogger("wandb_inference.gateway.http")
 _logger.setLevel(logging.CRITICAL + 1)  # garbage that strangers send is no news
 
 
-_latest: tuple[object, bytes] = (None, b"")
-
-
-def _own(state: ServerState) -> bytes:
-    """The server's own headers, as lines. The server makes a new list of them each second, for the date."""
-    global _latest
-    headers = state.default_headers
-    made, lines = _latest
-    if made is not headers:
-        lines = b"".join([b"%b: %b\r\n" % header for header in headers])
-        _latest = headers, lines
-    return lines
-
-
 _EXPRESS: Final = frozenset({b"/v1/chat/completions", b"/chat/completions"})
 """Where requests may come that do without ASGI. These paths are the same, decoded or not."""
-
-
-class _Never:
-    """An event that nobody waits for."""
-
-    def set(self) -> None:
-        """Nothing."""
-
-
-class _Cycle:
-    """A request that does without ASGI, and its answer: what uvicorn looks at in its own."""
-
-    message_event: ClassVar = _Never()
-    response_started: ClassVar = False
-    scope: ClassVar = {"method": "POST"}
-    more_body = True
-    response_complete = False
-    disconnected = False
-
-    def __init__(self, url: bytes, headers: list[tuple[bytes, bytes]], fields: dict[bytes, bytes], keep: bool) -> None:
-        self.url = url
-        self.headers = headers
-        self.fields = fields
-        self.keep_alive = keep
-        self.pieces: list[bytes] = []
 
 
 class GatewayProtocol(HttpToolsProtocol):
@@ -123,7 +84,7 @@ class GatewayProtocol(HttpToolsProtocol):
     _phase = ""
     _began = 0.0
     _outbox: Outbox
-    _quick: _Cycle
+    _quick: Cycle
     """The request that does without ASGI, if there is one under way."""
     _uploads = False
     """Whether its body is on its way."""
@@ -290,7 +251,7 @@ class GatewayProtocol(HttpToolsProtocol):
             or (b"connection" in fields and parser.get_http_version() != "1.1")
         ):
             return False
-        self._quick = quick = _Cycle(self.url, headers, fields, parser.should_keep_alive())
+        self._quick = quick = Cycle(self.url, headers, fields, parser.should_keep_alive())
         self.cycle = cast("Any", quick)
         self._uploads = True
         return True
@@ -298,40 +259,7 @@ class GatewayProtocol(HttpToolsProtocol):
     def _to_task(self, body: bytes, more: dict[str, Any]) -> None:
         """Has a task answer the request under way."""
         quick = self._quick
-        path = quick.url.decode()
-        scope: dict[str, Any] = {
-            "type": "http",
-            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
-            "http_version": "1.1",
-            "method": "POST",
-            "path": path,
-            "raw_path": quick.url,
-            "query_string": b"",
-            "root_path": self.root_path,
-            "scheme": self.scheme,
-            "server": self.server,
-            "client": self.client,
-            "headers": quick.headers,
-            "state": self.app_state.copy(),
-            **more,
-        }
-        cycle = RequestResponseCycle(
-            scope=cast("Any", scope),
-            transport=self.transport,
-            flow=self.flow,
-            logger=self.logger,
-            access_logger=self.access_logger,
-            access_log=self.access_log,
-            default_headers=self.server_state.default_headers,
-            message_event=asyncio.Event(),
-            expect_100_continue=False,
-            keep_alive=quick.keep_alive,
-            on_response=self.on_response_complete,
-        )
-        cycle.body += body
-        cycle.more_body = False
-        cycle.disconnected = quick.disconnected
-        cycle.message_event.set()
+        cycle = cycle_of(self, quick, body, more)
         if self.cycle is cast("Any", quick):
             self.cycle = cycle
         self._start_asgi_task(cycle, cast("Any", self._gateway))
@@ -370,7 +298,7 @@ class GatewayProtocol(HttpToolsProtocol):
         """
         quick, state = self._quick, self.server_state
         quick.response_complete = True
-        answer = b"HTTP/1.1 200 OK\r\n%b%bcontent-length: %d\r\n\r\n%b" % (head, _own(state), len(body), body)
+        answer = b"HTTP/1.1 200 OK\r\n%b%bcontent-length: %d\r\n\r\n%b" % (head, server_lines(state), len(body), body)
         if quick.keep_alive:
             self._outbox.put(self.transport, answer)
         else:
