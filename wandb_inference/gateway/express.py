@@ -93,6 +93,7 @@ class Express(Call):
     _exchange: AsyncDirectExchange | None = None
     _body = b""
     _is_handed = False
+    _made: tuple[Chat, Pick] | None = None
 
     def __init__(self, gateway: Gateway, line: Line, headers: dict[bytes, bytes]) -> None:
         super().__init__(headers, line)
@@ -314,11 +315,13 @@ class Express(Call):
 
     def _planned(self) -> tuple[Chat, Pick]:
         """The request as if it had gone the long way to here."""
-        ride = self._ride
-        chat = Chat(self._gateway, self, self._caller, self._request, ride.way.match)  # a reload may have taken it away
-        chat.began = ride.started
-        chat.plan, pick, chat.ticket = ride.way.plan(ride, chat.wishes())
-        return chat, pick
+        if self._made is None:
+            ride = self._ride  # with the match that it began with: a reload may have taken it away
+            chat = Chat(self._gateway, self, self._caller, self._request, ride.way.match)
+            chat.began = ride.started
+            chat.plan, pick, chat.ticket = ride.way.plan(ride, chat.wishes())
+            self._made = chat, pick
+        return self._made
 
     def _attempt(self) -> Attempt:
         return Attempt(*self._planned(), began=self._ride.started)

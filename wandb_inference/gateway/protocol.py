@@ -316,6 +316,7 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def _refuse(self, status: bytes, why: bytes) -> None:
         """Closes the connection, with a word on why unless an answer is on its way, which it would end up in."""
+        self._outbox.flush()  # answers that are complete come first
         if self.transport.is_closing():
             return
         cycle = cast("Any", self.cycle)
