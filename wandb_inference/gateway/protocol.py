@@ -262,7 +262,9 @@ class GatewayProtocol(HttpToolsProtocol):
         cycle = cycle_of(self, quick, body, more)
         if self.cycle is cast("Any", quick):
             self.cycle = cycle
-        self._start_asgi_task(cycle, cast("Any", self._gateway))
+        task = self.loop.create_task(cycle.run_asgi(cast("Any", self._gateway)))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
 
     def answer(self, head: bytes, body: bytes) -> bool:
         """Writes a whole answer of status 200 at once; whether it could be, and need not be sent by ASGI's ways.
