@@ -36,6 +36,7 @@ from tests.gateway.server_cases import (
 from tests.raw_server import STREAM_HEAD, Peer, RawServer, answering, chunked, head, whole
 from wandb_inference.gateway import express, protocol
 from wandb_inference.gateway.app import Gateway
+from wandb_inference.gateway.attempt import Attempt
 from wandb_inference.gateway.express import Express, Handed
 
 KEY = {"authorization": f"Bearer {ENVIRON['KEY_A']}"}
@@ -582,7 +583,7 @@ async def test_an_idle_connection_is_closed(tmp_path, monkeypatch):
 # Mistakes
 
 
-@pytest.mark.parametrize("where", ["answer", "end", "time"])
+@pytest.mark.parametrize("where", ["answer", "end", "time", "plan"])
 async def test_mistakes_of_its_own(tmp_path, monkeypatch, caplog, where):
     """Whatever goes wrong here, the client is told, the log has it, and nothing is held."""
     held = Held()
@@ -597,8 +598,10 @@ async def test_mistakes_of_its_own(tmp_path, monkeypatch, caplog, where):
             elif where == "end":
                 monkeypatch.setattr(Express, "_reading", None)
                 upstream.hang_up()
-            else:
+            elif where == "time":
                 monkeypatch.setattr(Express, "_broken", None)
+            else:
+                monkeypatch.setattr(Attempt, "failed", None)
             answer = await waiting
             (status,) = served.gateway.router.status(monotonic())
 
