@@ -79,7 +79,7 @@ def run(step: Step, python: Path, environment: dict[str, str]) -> Result:
     code = 0
     with _beside(step, python, environment):
         for command in step.commands:
-            # `python -m` instead of the tools' own scripts: their first line breaks where a path is long or has a space.
+            # `python -m`, as the first line of the tools' own scripts breaks where a path is long or has a space.
             with subprocess.Popen(
                 [python, "-m", *command], cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
             ) as process:
