@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,7 +27,10 @@ _LEAKS = re.compile(
 
 
 # Most tests wait for clocks and sockets. Those of one file stay together: they share servers.
-_TOGETHER = ("--numprocesses", "3", "--dist", "loadfile")
+_TOGETHER = ("--numprocesses", "4", "--dist", "loadfile")
+
+# The first import of a test takes pytest long. What it keeps of that is ready by the time that the types are checked.
+_IMPORTS = ("pytest", "--collect-only", "--quiet")
 
 
 class Step(NamedTuple):
@@ -36,6 +40,8 @@ class Step(NamedTuple):
     commands: tuple[tuple[str, ...], ...]
     live: bool = False
     """Shown while it runs; the output of the others is shown if they fail."""
+    beside: tuple[str, ...] = ()
+    """Runs at the same time, for what it leaves behind; nobody asks how it went."""
 
 
 class Result(NamedTuple):
@@ -56,7 +62,7 @@ def steps(pytest_arguments: list[str], python: Path) -> Iterator[Step]:
     ours = ("--config", 'extend-exclude=[".cache", ".venv-*"]', ".")
     yield Step("ruff check", (("ruff", "check", *ours),))
     yield Step("ruff format", (("ruff", "format", "--check", *ours),))
-    yield Step("mypy", (("mypy",),))
+    yield Step("mypy", (("mypy",),), beside=() if pytest_arguments else _IMPORTS)
     yield Step("basedpyright", (("basedpyright", "--pythonpath", str(python)),))
     if pytest_arguments:
         yield Step("pytest", (("pytest", color, *pytest_arguments),), live=True)
@@ -71,24 +77,33 @@ def run(step: Step, python: Path, environment: dict[str, str]) -> Result:
     print(f"{step.name} ...", flush=True)
     output = b""
     code = 0
-    for command in step.commands:
-        # `python -m` instead of the tools' own scripts: their first line breaks where a path is long or has a space.
-        with subprocess.Popen(
-            [python, "-m", *command], cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        ) as process:
-            assert process.stdout is not None
-            while piece := os.read(process.stdout.fileno(), 65536):
-                output += piece
-                if step.live:
-                    _show(piece)
-        code = process.returncode
-        if code:
-            break
+    with _beside(step, python, environment):
+        for command in step.commands:
+            # `python -m`, as the first line of the tools' own scripts breaks where a path is long or has a space.
+            with subprocess.Popen(
+                [python, "-m", *command], cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            ) as process:
+                assert process.stdout is not None
+                while piece := os.read(process.stdout.fileno(), 65536):
+                    output += piece
+                    if step.live:
+                        _show(piece)
+            code = process.returncode
+            if code:
+                break
     if code and not step.live:
         _show(output)
     lines = re.sub(rb"\x1b\[[\d;]*m", b"", output).decode(errors="replace").splitlines()
     note = next((line.strip("= ") for line in reversed(lines) if line.strip("= ")), "")
     return Result(step.name, not code, time.monotonic() - started, note)
+
+
+def _beside(step: Step, python: Path, environment: dict[str, str]) -> AbstractContextManager[object]:
+    """What runs beside a step, until it has ended as well."""
+    if not step.beside:
+        return nullcontext()
+    none = subprocess.DEVNULL
+    return subprocess.Popen([python, "-m", *step.beside], cwd=ROOT, env=environment, stdout=none, stderr=none)
 
 
 def _show(output: bytes) -> None:

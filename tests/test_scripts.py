@@ -238,12 +238,13 @@ def test_an_environment_whose_python_is_gone_is_noticed(tmp_path: Path) -> None:
 
 
 def test_every_step_runs_and_one_failure_fails_all(
-    monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+    monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes], tmp_path: Path
 ) -> None:
     """A failed step does not stop the next; its output is shown, and the exit code is 1."""
+    left = tmp_path / "left"
     steps = [
         run_tests.Step("broken", (("no_such_module",), ("never",))),
-        run_tests.Step("quiet", (("timeit", "-n1", "-r1"),)),
+        run_tests.Step("quiet", (("timeit", "-n1", "-r1"),), beside=("timeit", "-n1", f"open({str(left)!r}, 'w')")),
         run_tests.Step("live", (("timeit", "-n1", "-r1"),), live=True),
     ]
     monkeypatch.setattr(run_tests, "prepare", lambda *arguments, **options: Path(sys.executable))
@@ -255,6 +256,7 @@ def test_every_step_runs_and_one_failure_fails_all(
     assert "No module named no_such_module" in output.partition("quiet ...")[0]
     assert "loop" not in output.partition("quiet ...")[2].partition("live ...")[0]
     assert "loop" in output.partition("live ...")[2].partition("step ")[0]
+    assert left.exists()
     assert [line.split()[:2] for line in output.splitlines()[-3:]] == [
         ["broken", "FAILED"],
         ["quiet", "ok"],

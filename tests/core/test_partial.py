@@ -193,7 +193,7 @@ def test_any_json(data, size):
     assert reader.value == data
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.lists(
         st.sampled_from(['{"', '"', "name", ":", ",", "}", "]", "[", "{", "\\", "\\u00", "nul", "1", " ", "é", "steps"])

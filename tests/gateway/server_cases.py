@@ -85,6 +85,8 @@ async def serving(config: GatewayConfig, **options: Any) -> AsyncIterator[Served
         gateway,  # type: ignore[arg-type]
         http=GatewayProtocol,
         ws="none",
+        interface="asgi3",
+        proxy_headers=False,
         lifespan="off",
         log_config=None,
         timeout_keep_alive=60,

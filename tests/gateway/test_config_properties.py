@@ -74,7 +74,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @given(content=st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass")))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_any_bytes(content: bytes, folder: Path) -> None:
     """A file of any bytes is read, or refused with a place."""
     file = folder / "bytes.yaml"
@@ -87,7 +87,7 @@ def test_any_bytes(content: bytes, folder: Path) -> None:
 
 
 @given(text=st.text(alphabet="ab:-{}[]#&*!|>'\"%@` \n\t<,?", max_size=60))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_any_yaml_like_text(text: str, folder: Path) -> None:
     """A text of YAML's own signs is refused as a mistake, and not otherwise."""
     file = folder / "signs.yaml"
@@ -99,7 +99,7 @@ def test_any_yaml_like_text(text: str, folder: Path) -> None:
 
 
 @given(tree=TREES | LIKELY)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_any_tree(tree: object, folder: Path) -> None:
     """A file of any keys and values is a configuration that can be shown and pickled, or a list of mistakes."""
     file = folder / "tree.yaml"
@@ -178,7 +178,7 @@ FULL = {
 
 
 @given(secret=SECRETS, data=st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_a_secret_in_any_place(secret: str, data: st.DataObject, folder: Path) -> None:
     """A key that was written, or referred to, in any place of a file is in no finding, no error and no listing."""
     file = folder / "secret.yaml"
@@ -200,7 +200,7 @@ def test_a_secret_in_any_place(secret: str, data: st.DataObject, folder: Path) -
 
 
 @given(secret=st.text(min_size=6, max_size=20).filter(lambda text: text.strip() and text.isprintable()), data=st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_any_text_that_is_referred_to(secret: str, data: st.DataObject, folder: Path) -> None:
     """Whatever a variable holds, and wherever it is referred to: no finding quotes it."""
     file = folder / "reference.yaml"

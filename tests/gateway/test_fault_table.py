@@ -165,22 +165,45 @@ def reserved(gateway: Any) -> int:
     ticket = gateway.router.admit(caller, gateway.config.match("fast"), tokens=0, now=now, max_tokens=0)
     (left,) = ticket.remaining(now)
     ticket.close(now, gateway.router.epoch + now, used=False)
-    return int(left.limit - left.left)
+    _, (limit, free, _) = left
+    return limit - free
 
 
+def after_another(script: Callable[[Peer], None]) -> Callable[[Peer], None]:
+    """The same once a call was answered on the connection, so that the next one finds it there."""
+
+    def warmed(peer: Peer) -> None:
+        peer.request()
+        peer.send(whole(completion()))
+        script(peer)
+
+    return warmed
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["first", "second"])
 @pytest.mark.parametrize(
     "row", ROWS, ids=lambda row: f"{row.name}, {'stream' if row.body.get('stream') else 'call'}, {row.status}"
 )
-async def test_the_service_breaks(tmp_path, row):
-    """The client gets an error with its status, or the text so far and one error event; what was used is booked."""
-    with RawServer(row.script) as upstream:
+async def test_the_service_breaks(tmp_path, row, is_first):
+    """The client gets an error with its status, or the text so far and one error event; what was used is booked.
+
+    So it is on a new connection, and on one that served already, where a call does without a task.
+    """
+    scripts = [row.script] if is_first else [after_another(row.script), row.script]
+    with RawServer(*scripts) as upstream:
         async with serving(configured(tmp_path, CONFIG, upstream.base_url)) as served:
+            if not is_first:
+                assert (await served.chat(headers=HEADERS)).status_code == 200
+            _, tokens_before, dollars_before = booked(served.page())
+            held_before = reserved(served.gateway)
             answer = await served.chat(row.body, headers=HEADERS)
             await until(lambda: not served.gateway.calls)
             attempts, tokens, dollars = booked(served.page())
-            held = reserved(served.gateway)
+            tokens, dollars = tokens - tokens_before, dollars - dollars_before
+            held = reserved(served.gateway) - held_before
             (status,) = served.gateway.router.status(monotonic())
 
+    attempts.pop("answered", None)
     assert answer.status_code == row.status
     if row.status == 200:
         *_, last = found = events(answer.text)

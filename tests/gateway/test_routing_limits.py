@@ -25,7 +25,7 @@ from routing_cases import (
 
 from wandb_inference.gateway.config import Duration, KeyRule, Price, ServerSettings
 from wandb_inference.gateway.errors import BudgetError, GatewayError, LimitError
-from wandb_inference.gateway.routing import Caller, Remaining, Router, Ticket, Usage, share_of
+from wandb_inference.gateway.routing import Caller, Router, Ticket, Usage, share_of
 from wandb_inference.gateway.routing._counting import Budget, LocalLedger, Minute, next_reset
 
 DOLLARS = Price(Decimal("0.01"), Decimal("0.1"))
@@ -225,7 +225,7 @@ def test_a_stream_that_breaks_is_booked(usage: Usage | None, left: int) -> None:
     one.failed(chosen, DOWN, 1.0, usage)
 
     assert error_of(one).code == "stream_interrupted"
-    assert ticket.remaining(1.0)[0].left == left
+    assert ticket.remaining(1.0)[0][1][1] == left
     assert here.states["a"].meters[0][1].used(1.0) == 1000 - left
 
 
@@ -379,8 +379,8 @@ def test_a_keys_requests_a_minute() -> None:
     assert isinstance(error, LimitError)
     assert (error.kind, error.scope, error.limit, error.retry_after) == ("rpm", "key", 1, 15.0)
     assert again.retry_after == 1.0
-    assert ticket.remaining(30.0) == [Remaining("rpm", 1, 0, 30.0)]
-    assert admitted(here, 60.0, rpm=1).remaining(60.0)[0].left == 0
+    assert ticket.remaining(30.0) == [("rpm", (1, 0, 30.0))]
+    assert admitted(here, 60.0, rpm=1).remaining(60.0)[0][1][1] == 0
 
 
 def test_a_burst_of_50_does_not_pass_a_keys_limit() -> None:
@@ -402,7 +402,7 @@ def test_a_keys_tokens_a_minute() -> None:
 
     assert isinstance(error, LimitError)
     assert (error.kind, error.retry_after) == ("tpm", 60.0)
-    assert ticket.remaining(1.0) == [Remaining("tpm", 1000, 900, 59.0)]
+    assert ticket.remaining(1.0) == [("tpm", (1000, 900, 59.0))]
     assert Ticket is type(admitted(here, tpm=1000, tokens=10))
 
 
@@ -411,7 +411,7 @@ def test_nothing_left_is_told_for_unused_limits() -> None:
     here = router(several("a"))
     ticket = here.admit(Caller("k", rule(tpm=1000)), matched(here), tokens=0, now=0.0, max_tokens=0)
 
-    assert ticket.remaining(0.0) == [Remaining("tpm", 1000, 1000, 0.0)]
+    assert ticket.remaining(0.0) == [("tpm", (1000, 1000, 0.0))]
 
 
 def test_a_request_that_was_not_served_costs_a_key_nothing() -> None:
@@ -421,12 +421,12 @@ def test_a_request_that_was_not_served_costs_a_key_nothing() -> None:
     one, two = (plan(here, ticket=ticket) for ticket in tickets)
     chosen = pick(one)
     error = error_of(two)
-    counted = [each.left for each in tickets[0].remaining(0.0)]
+    counted = [left for _, (_, left, _) in tickets[0].remaining(0.0)]
     one.failed(chosen, status(500), 0.0)
 
     assert error.status == 429
     assert counted == [4, 9000 - 266]
-    assert [each.left for each in tickets[0].remaining(0.0)] == [4, 9000]
+    assert [left for _, (_, left, _) in tickets[0].remaining(0.0)] == [4, 9000]
 
 
 def test_a_ticket_that_is_closed_without_use_is_refunded() -> None:
@@ -436,7 +436,7 @@ def test_a_ticket_that_is_closed_without_use_is_refunded() -> None:
     ticket.close(0.0, 0.0, used=False)
     ticket.close(0.0, 0.0, usage=Usage(1, 1))
 
-    assert admitted(here, rpm=1).remaining(0.0)[0].left == 0
+    assert admitted(here, rpm=1).remaining(0.0)[0][1][1] == 0
 
 
 def test_a_keys_budget() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from operator import attrgetter
 from typing import Any
 
 import httpx
@@ -382,9 +383,12 @@ async def test_a_configuration_that_changes(tmp_path):
     assert old.json()["model"] == "fast"
 
 
-async def test_a_mistake_of_its_own(tmp_path, monkeypatch, caplog):
+@pytest.mark.parametrize("where", ["router.ride", "upstream.pool.take"])
+async def test_a_mistake_of_its_own(tmp_path, monkeypatch, caplog, where):
     """What should not happen is 500 without details, and its traceback is in the log alone."""
     async with serving(configured(tmp_path)) as served:
+        owner, _, name = where.rpartition(".")
+        monkeypatch.setattr(attrgetter(owner)(served.gateway), name, None)
         monkeypatch.setattr(served.gateway.router, "admit", None)
         answer = await served.chat()
 
@@ -467,7 +471,7 @@ async def test_a_page_on_another_server(tmp_path):
 async def test_what_ends_just_as_it_is_stopped(tmp_path):
     """A call whose answer is complete is not told that the gateway stops, and nobody waits who was not waiting."""
     server = Asgi(Gateway(configured(tmp_path)), BODY)
-    call = Call(server.scope, server.receive, server.send)
+    call = Call.of(server.scope, server.receive, server.send)
     call.is_over = True
     await server.gateway._interrupted(call)
     call.stop("drained")

@@ -19,6 +19,7 @@ from tests.gateway.server_cases import (
     ONE,
     STREAM,
     USED,
+    Served,
     chat_bytes,
     chunk,
     completion,
@@ -87,14 +88,18 @@ async def test_a_client_that_leaves_frees_the_service(tmp_path, body, pieces):
         assert 'kind="completion"} 2' in page
 
 
+def uploads(served: Served) -> bool:
+    return any(connection.is_uploading for connection in served.state.connections)  # type: ignore[union-attr]
+
+
 async def test_a_client_that_leaves_while_it_uploads(tmp_path):
     """Nothing was sent to the service, and nothing is held."""
     with RawServer(answering(b"")) as upstream:
         async with serving(configured(tmp_path, KEYED, upstream.base_url)) as served:
             _, writer = await served.raw(chat_bytes(BODY, KEY, length=10_000))
-            await until(lambda: served.state.tasks)
+            await until(lambda: uploads(served))
             writer.close()
-            await until(lambda: not served.state.tasks)
+            await until(lambda: not served.state.connections)
 
     assert upstream.connections == 0
 
@@ -103,9 +108,9 @@ async def test_a_client_that_leaves_at_once(tmp_path):
     """A client that leaves before its body has begun to come is no mistake either."""
     async with serving(configured(tmp_path)) as served:
         _, writer = await served.raw(chat_bytes(b"", KEY, length=10))
-        await until(lambda: served.state.tasks)
+        await until(lambda: uploads(served))
         writer.close()
-        await until(lambda: not served.state.tasks)
+        await until(lambda: not served.state.connections)
 
 
 async def test_a_client_that_leaves_in_the_line(tmp_path):

@@ -164,7 +164,7 @@ def test_an_upload_that_never_ends(tmp_path, monkeypatch):
     with RawServer(answering(b"")) as upstream, running(tmp_path, upstream.base_url, drain=0.1) as process:
         client = socket.create_connection(("127.0.0.1", int(process.url.rpartition(":")[2])))
         client.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{")
-        process.until(lambda: process.server.server_state.tasks)
+        process.until(lambda: process.server._is_uploading())
         process.term()
         process.thread.join(10)
         client.close()

@@ -256,7 +256,7 @@ _NAMES = (
 WRITE = [str, quote, quote_plus, lambda t: json.dumps(t)[1:-1], lambda t: "".join(f"\\u{ord(c):04x}" for c in t)]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(_KEYS, st.tuples(_NAMES, _NAMES).map("/".join), st.randoms(use_true_random=False))
 @example("k" * 16, PROJECT, random.Random(0))
 def test_no_secret_reaches_the_file(tmp_path_factory, key, project, dice):

@@ -174,7 +174,7 @@ JSON = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(KEYWORDS), JSON, max_size=5))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_anything_is_a_value_or_an_error(schema):
     """Whatever the schema, right or wrong, there is a value in JSON or a SchemaError."""
     try:

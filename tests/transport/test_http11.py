@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wandb_inference._transport import http11
-from wandb_inference._transport.http11 import MAX_HEAD, ProtocolError, ResponseReader, request_bytes
+from wandb_inference._transport.http11 import MAX_HEAD, ProtocolError, ResponseReader, read_whole, request_bytes
 
 PLAIN = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nHello"
 CHUNKED = (
@@ -104,6 +104,39 @@ def test_verdicts_are_h11s(block: int) -> None:
         fast = verdict(pieces, fast=True, method=method)
 
         assert fast == verdict(pieces, fast=False, method=method), (seed, pieces)
+
+
+EXTRAS = [
+    *(b"Content-Length: 5\r\n", b"content-length:5\r\n", b"Content-Length: 6\r\n", b"X-Content-Length: 5\r\n"),
+    *(b"Transfer-Encoding: chunked\r\n", b"Content-Encoding: gzip\r\n", b"Connection: keep-alive\r\n"),
+    *(b"connection: Keep-Alive\r\n", b"Connection: close\r\n", b"Connection:\r\n", b"Keep: content-length: 9\r\n"),
+    *(b"Date: now\r\n", b" folded\r\n", b"X: connection: close\r\n", b"Content-Length : 5\r\n", b"\r\n"),
+]
+
+
+def test_a_whole_answer_in_one_look() -> None:
+    """Who takes an answer at one look sees what h11 sees, and looks again wherever there is anything to doubt."""
+    taken = 0
+    for seed in range(6000):
+        rng = random.Random(seed)
+        lines = b"".join(rng.choice(EXTRAS) for _ in range(rng.randrange(4)))
+        data = b"HTTP/1.1 200 OK\r\n" + lines + rng.choice([b"", b"Content-Length: 5\r\n"]) + b"\r\nHello"
+        if seed % 3 == 0:
+            data = mutated(rng, data)
+        body = read_whole(data)
+        if body is not None:
+            taken += 1
+            seen = verdict([data], fast=False)
+            assert (seen.failed, seen.status, seen.body, seen.done, seen.reusable) == (False, 200, body, True, True), (
+                data
+            )
+            assert "content-encoding" not in dict(seen.headers)
+
+    assert taken > 500
+    assert read_whole(PLAIN) == b"Hello"
+    assert read_whole(PLAIN + b"x") is None
+    assert read_whole(PLAIN[:-1]) is None
+    assert read_whole(PLAIN.replace(b"200", b"201")) is None
 
 
 @given(st.binary(max_size=200), st.lists(st.integers(0, 200), max_size=3))

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from .._network import DEFAULT
 from .clocks import ClockError, Clocks, Limit
@@ -34,6 +34,22 @@ def _abandon(connecting: asyncio.Task[tuple[asyncio.Transport, AsyncConnection]]
         connecting.result()[1].close()
 
 
+class Watcher(Protocol):
+    """Who acts at once on what happens on a connection, where others read and wait."""
+
+    def received(self, data: bytes) -> None:
+        """Bytes have arrived."""
+        ...
+
+    def lost(self, error: Exception | None) -> None:
+        """The connection has ended; `None`: the peer closed it."""
+        ...
+
+    def late(self, error: ClockError) -> None:
+        """Nothing has happened in time."""
+        ...
+
+
 class AsyncConnection(asyncio.Protocol):
     """One connection. Each step takes its limit, and raises `ClockError` beyond it, `OSError` if the connection breaks.
 
@@ -48,12 +64,15 @@ class AsyncConnection(asyncio.Protocol):
         self._unread = 0
         self._ended = False
         self._error: Exception | None = None
-        self._idle = False
+        self.idle = False
+        """Whether anything that arrives is out of place."""
         self._paused_reading = False
         self._paused_writing = False
         self._waiter: asyncio.Future[None] | None = None
+        self._watcher: Watcher | None = None
         self._limit: Limit | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._rings = self._due = 0.0
 
     @classmethod
     async def open(cls, origin: Origin, limit: Limit, dialer: Dialer) -> AsyncConnection:
@@ -109,7 +128,11 @@ class AsyncConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes have arrived."""
-        if self._idle:
+        watcher = self._watcher
+        if watcher is not None:
+            watcher.received(data)
+            return
+        if self.idle:
             self.close()  # nobody asked: whatever it is, the next answer would be mistaken for it
             return
         self._arrived.append(data)
@@ -134,6 +157,10 @@ class AsyncConnection(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        watcher = self._watcher
+        if watcher is not None:
+            self._watcher = None
+            watcher.lost(exc)
         self._wake()
 
     def pause_writing(self) -> None:
@@ -164,10 +191,6 @@ class AsyncConnection(asyncio.Protocol):
         # A write that fails closes the transport at once, and says so in a later turn of the loop.
         is_open = not self._ended and transport is not None and not transport.is_closing()
         return is_open and not self._paused_writing
-
-    def rest(self, idle: bool) -> None:
-        """Says whether anything that arrives from now on is out of place."""
-        self._idle = idle
 
     async def write(self, data: bytes, clocks: Clocks) -> None:
         """Sends all of it, or as much as the peer takes before it answers or closes: the next read tells which.
@@ -214,6 +237,25 @@ class AsyncConnection(asyncio.Protocol):
                 self._transport.resume_reading()
         return data
 
+    def write_now(self, data: bytes) -> None:
+        """Sends all of it, however long the peer takes for that."""
+        outbox, transport = self._dialer.outbox, self._transport
+        if outbox is None or transport is None:
+            self._send(data)
+        else:
+            outbox.put(transport, data)
+
+    def watch(self, watcher: Watcher, due: float) -> None:
+        """Tells somebody of all that happens from now on, until `unwatch()`, the end or the deadline."""
+        self._watcher = watcher
+        self._due = due
+        if self._timer is None or due < self._rings:
+            self._set_timer(due)
+
+    def unwatch(self) -> None:
+        """Ends that."""
+        self._watcher = None
+
     def close(self) -> None:
         """Closes it at once, without TLS's farewell."""
         if self._transport is not None:
@@ -239,18 +281,24 @@ class AsyncConnection(asyncio.Protocol):
             return
         limit.left()
         self._limit = limit
-        if self._timer is not None:
-            if self._timer.when() <= limit.due - time.monotonic() + self._loop.time():
-                return  # it will look again when it rings
-            self._timer.cancel()
-        self._set_timer(limit.due)
+        if self._timer is None or limit.due < self._rings:  # else it will look again when it rings
+            self._set_timer(limit.due)
 
     def _set_timer(self, due: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._rings = due
         self._timer = self._loop.call_later(max(0.0, due - time.monotonic()), self._ring)
 
     def _ring(self) -> None:
         self._timer = None
-        limit, waiter = self._limit, self._waiter
+        limit, waiter, watcher = self._limit, self._waiter, self._watcher
+        if watcher is not None:
+            if time.monotonic() < self._due:
+                self._set_timer(self._due)
+            else:
+                watcher.late(ClockError("deadline"))
+            return
         if limit is None or limit.due is None or waiter is None or waiter.done():
             return  # the step it was set for has ended
         if time.monotonic() < limit.due:

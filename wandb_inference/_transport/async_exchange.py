@@ -6,8 +6,9 @@ import contextlib
 import os
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
+from .._core.wire import Timeouts
 from .._network import DEFAULT
 from .async_connection import AsyncConnection
 from .clocks import ClockError, Clocks, Limit
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable
 
     import httpx
+    from typing_extensions import Self
 
 
 class AsyncExchange(Protocol):
@@ -113,15 +115,13 @@ class AsyncPool:
 
     def take(self, origin: Origin) -> AsyncConnection | None:
         """A connection that is still good."""
-        while True:
-            connection = self._idle.take(origin, time.monotonic())
-            if connection is None:
-                return None
+        while (connection := self._idle.take(origin, time.monotonic())) is not None:
             if connection.usable:
-                connection.rest(False)
+                connection.idle = False
                 self._busy.add(connection)
                 return connection
             connection.close()
+        return None
 
     async def connect(self, origin: Origin, clocks: Clocks) -> AsyncConnection:
         """A new connection."""
@@ -139,7 +139,7 @@ class AsyncPool:
 
     def put(self, origin: Origin, connection: AsyncConnection) -> None:
         """Keeps a connection for later."""
-        connection.rest(True)
+        connection.idle = True
         self._busy.discard(connection)
         self._idle.put(origin, connection, time.monotonic())
 
@@ -171,6 +171,9 @@ async def _close_with_run(
         for http in list(made.values()):
             await http.aclose()
         await run.sleep(0)  # closing takes a turn of the loop
+
+
+_NO_CLOCKS: Final = Clocks(Timeouts(None, None, None, None))
 
 
 class AsyncDirectExchange:
@@ -243,12 +246,65 @@ class AsyncDirectExchange:
         except BaseException:
             self._pool.discard(connection)
             raise
-        headers = joined(reader.headers)
+        self._open(body, reused=reused)
+        return True
+
+    @classmethod
+    def under_way(cls, pool: AsyncPool, origin: Origin, connection: AsyncConnection) -> Self:
+        """One whose request was sent already, on a connection that had been used before."""
+        exchange = cls(pool, origin, "POST", _NO_CLOCKS)
+        exchange._connection = connection
+        exchange._reader = ResponseReader("POST", fast=pool.dialer.network.http_parser == "auto")
+        exchange.written = True
+        return exchange
+
+    def feed(self, data: bytes) -> tuple[bytes, bool]:
+        """What came of the body with these bytes, `b""` at the connection's end, and whether that is all of it.
+
+        Raises:
+            ProtocolError: They are no answer, or break one of status 200 off.
+        """
+        reader = self._reader
+        body = reader.feed(data)
+        if reader.broken is not None and reader.status == 200:  # errors say what they can
+            raise reader.broken
+        return body, reader.done
+
+    @property
+    def is_coded(self) -> bool:
+        """Whether the body may be compressed, once the head is there."""
+        return self._reader.is_coded
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether not a byte has come. A connection that ends then had died while idle: the request is sent anew."""
+        return self._reader.untouched and not self._pool.ended
+
+    @property
+    def status(self) -> int:
+        """The answer's; 0 as long as its head is not there."""
+        return self._reader.status
+
+    def wait(self, first: bytes, clocks: Clocks) -> None:
+        """From here on the answer is read by `read()`, which begins with these bytes; its head is there."""
+        self._clocks = clocks
+        self._open(first, reused=True)
+
+    def release(self) -> None:
+        """Gives the connection back if the body has ended, else up."""
+        is_whole = self._reader.done and self._reader.reusable and self.written
+        if is_whole and self._keep and self._connection.usable:
+            self._pool.put(self._origin, self._connection)
+        else:
+            self._pool.discard(self._connection)
+
+    def _open(self, body: bytes, *, reused: bool) -> None:
+        """Opens the body, which begins with these bytes."""
+        headers = joined(self._reader.headers)
         coding = None if self._raw else headers.get("content-encoding")
         self._decoder = Decoder(coding) if coding else None
         self._first = body
-        self.answer = Answer(reader.status, headers, reused)
-        return True
+        self.answer = Answer(self._reader.status, headers, reused)
 
     async def _write(self, connection: AsyncConnection, pieces: AsyncIterable[bytes]) -> bool:
         """Whether the server took it all, or may yet."""
@@ -288,11 +344,7 @@ class AsyncDirectExchange:
             if drain and not self._reader.done:
                 await self._drain()
         finally:
-            is_whole = self._reader.done and self._reader.reusable and self.written
-            if is_whole and self._keep and self._connection.usable:
-                self._pool.put(self._origin, self._connection)
-            else:
-                self._pool.discard(self._connection)
+            self.release()
 
     async def _drain(self) -> None:
         limit = Limit(time.monotonic() + DRAIN_SECONDS, "read")

@@ -23,9 +23,9 @@ class Clocks:
 
     __slots__ = ("deadline", "queued", "started", "timeouts")
 
-    def __init__(self, timeouts: Timeouts) -> None:
+    def __init__(self, timeouts: Timeouts, started: float | None = None) -> None:
         self.timeouts = timeouts
-        self.started = time.monotonic()
+        self.started = time.monotonic() if started is None else started
         """When the call began."""
         self.deadline = None if timeouts.deadline is None else self.started + timeouts.deadline
         """When it must end."""

@@ -30,8 +30,11 @@ _HEAD: Final = re.compile(
     rb"HTTP/1\.1 ([2-5][0-9][0-9])(?: [\t\x20-\x7e]*)?\r\n"
     rb"((?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e]*\r\n)*)\r\n"
 )
+_WHOLE: Final = re.compile(_HEAD.pattern.replace(b"([2-5][0-9][0-9])", b"200", 1))
+_SPECIAL: Final = re.compile(rb"\n(?:connection|content-encoding|transfer-encoding):")
 _START: Final = b"HTTP/1.1 "
 _LENGTH: Final = re.compile(r"[0-9]{1,15}")
+_LENGTH_LINE: Final = re.compile(rb"\ncontent-length:[\t ]*([0-9]{1,15})[\t ]*\r")
 _SIZE: Final = re.compile(rb"[0-9A-Fa-f]{1,8}")
 
 
@@ -67,6 +70,7 @@ class ResponseReader:
         "_close",
         "_h11",
         "_head",
+        "_headers",
         "_informational",
         "_left",
         "_method",
@@ -75,7 +79,6 @@ class ResponseReader:
         "_unusual",
         "broken",
         "done",
-        "headers",
         "reusable",
         "status",
     )
@@ -93,8 +96,7 @@ class ResponseReader:
         self._unusual: h11.Response | None = None
         self.status = 0
         """HTTP status; 0 until the head is complete."""
-        self.headers: list[tuple[str, str]] = []
-        """Names in lower case, values without the white space around them, in the server's order."""
+        self._headers: list[tuple[str, str]] | None = None
         self.done = False
         """Whether the response is complete."""
         self.broken: ProtocolError | None = None
@@ -107,6 +109,18 @@ class ResponseReader:
     def untouched(self) -> bool:
         """Whether not one byte has come."""
         return not self._pending and not self.status and self._h11 is None
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """Names in lower case, values without the white space around them, in the server's order."""
+        if self._headers is None:
+            self._headers = _headers_of(self._head) if self._head else []
+        return self._headers
+
+    @property
+    def is_coded(self) -> bool:
+        """Whether the body may be compressed, once the head is there."""
+        return not self._plain or b"content-encoding" in self._head.lower()
 
     @property
     def head(self) -> Head:
@@ -149,11 +163,19 @@ class ResponseReader:
 
     def _take_head(self, match: re.Match[bytes]) -> bool:
         """Whether the head is plain; if so, `status` and `headers` are set."""
-        headers: list[tuple[str, str]] = []
+        head, status = match[0], int(match[1])
+        lower = head.lower()
+        if (
+            lower.count(b"\ncontent-length:") == 1
+            and not (_SPECIAL.search(lower) and _is_special(lower))
+            and status not in (204, 304)
+            and (found := _LENGTH_LINE.search(lower)) is not None
+        ):
+            self.status, self._head, self._left = status, head, int(found[1])
+            return True
+        headers = _headers_of(head)
         length = coding = connection = ""
-        for line in match[2].decode("ascii").split("\r\n")[:-1]:
-            name, _, value = line.partition(":")
-            name, value = name.lower(), value.strip(" \t")
+        for name, value in headers:
             if name == "content-length":
                 if length or not _LENGTH.fullmatch(value):
                     return False
@@ -167,12 +189,10 @@ class ResponseReader:
                 if connection or value.lower() not in ("close", "keep-alive"):
                     return False
                 connection = value.lower()
-            headers.append((name, value))
-        status = int(match[1])
         # No body at all, or one that ends with the connection: rare enough to be h11's.
         if bool(length) == bool(coding) or status in (204, 304):
             return False
-        self.status, self.headers, self._head = status, headers, match[0]
+        self.status, self._headers, self._head = status, headers, head
         self._chunked = bool(coding)
         self._left = int(length or 0)
         self._close = connection == "close"
@@ -272,7 +292,7 @@ class ResponseReader:
                 elif isinstance(event, h11.Response):
                     self._unusual = event
                     self.status = event.status_code
-                    self.headers = [(name.decode("ascii"), value.decode("latin-1")) for name, value in event.headers]
+                    self._headers = [(name.decode("ascii"), value.decode("latin-1")) for name, value in event.headers]
                 elif isinstance(event, h11.InformationalResponse):
                     self._informational += 1
                     if self._informational > MAX_INFORMATIONAL:
@@ -289,6 +309,22 @@ class ResponseReader:
         return b"".join(pieces)
 
 
+def read_whole(data: bytes) -> bytes | None:
+    """The body of a plain answer of status 200 that came in one piece, nothing behind it, and that is not compressed.
+
+    `None` where `ResponseReader` has to tell what it is. The verdict on what both read is the same.
+    """
+    match = _WHOLE.match(data)
+    if match is None:
+        return None
+    head = match[0].lower()
+    length = _LENGTH_LINE.search(head)
+    if length is None or head.count(b"\ncontent-length:") > 1 or (_SPECIAL.search(head) and _is_special(head)):
+        return None
+    body = data[match.end() :]
+    return body if len(body) == int(length[1]) else None
+
+
 _sizes: dict[bytes, int] = {}
 """Chunk sizes by the text that told them. The chunks of a stream have few: looked up, they cost a third."""
 
@@ -301,6 +337,19 @@ def _size(text: bytes) -> int:
     if len(_sizes) < MAX_SIZES:
         _sizes[text] = size
     return size
+
+
+def _is_special(head: bytes) -> bool:
+    """Whether a head, in lower case, says more of its body than a length, or of its connection than that it stays."""
+    if b"\nconnection:" in head and b"\nconnection:" in head.replace(b"\nconnection: keep-alive\r", b"", 1):
+        return True
+    return b"\ntransfer-encoding:" in head or b"\ncontent-encoding:" in head
+
+
+def _headers_of(head: bytes) -> list[tuple[str, str]]:
+    """The headers of a plain head."""
+    pairs = [line.partition(":") for line in head.decode("ascii").split("\r\n")[1:-2]]
+    return [(name.lower(), value.strip(" \t")) for name, _, value in pairs]
 
 
 def _can_become_plain(data: bytes) -> bool:

@@ -26,10 +26,11 @@ class Outbox:
     def put(self, transport: asyncio.WriteTransport, data: bytes) -> None:
         """Writes these bytes by the end of this turn, unless the transport is closed until then."""
         if not self._waiting:
-            self._soon(self._send)
+            self._soon(self.flush)
         self._waiting.append((transport, data))
 
-    def _send(self) -> None:
+    def flush(self) -> None:
+        """Writes at once what waits."""
         waiting, self._waiting = self._waiting, []
         for transport, data in waiting:
             if not transport.is_closing():

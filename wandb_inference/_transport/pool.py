@@ -115,7 +115,9 @@ class Idle(Generic[C]):
 
     def put(self, origin: Origin, connection: C, now: float) -> None:
         """Keeps a connection for later, or closes it where there are enough."""
-        stack = self._stacks.setdefault(origin, deque())
+        stack = self._stacks.get(origin)
+        if stack is None:
+            stack = self._stacks[origin] = deque()
         # The coldest leave as others come, so that what the server has closed long ago does not pile up.
         while stack and now - stack[0][1] >= self._keepalive:
             self._count -= 1

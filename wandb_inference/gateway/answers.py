@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeAlias
 
 from .._version import __version__
 from .errors import GatewayError
-from .routing import Pick, Plan, Remaining
+from .routing import Remaining
 
-Headers = list[tuple[bytes, bytes]]
+Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
+_List: TypeAlias = list[tuple[bytes, bytes]]
 
 JSON: Final = (b"content-type", b"application/json")
+JSON_LINE: Final = b"content-type: application/json\r\n"
 STREAM: Final[Headers] = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
@@ -23,11 +25,14 @@ NO_SNIFF: Final = (b"x-content-type-options", b"nosniff")
 VERSION: Final = (b"x-gateway-version", __version__.encode())
 CLOSE: Final = (b"connection", b"close")
 
-_HEAD: Final = (
-    b"x-request-id: %b\r\nx-litellm-call-id: %b\r\n%bx-gateway-attempts: %d\r\n"
+_PATH: Final = (
+    b"x-gateway-model-id: %b\r\nx-litellm-model-id: %b\r\nx-litellm-model-group: %b\r\nx-gateway-attempts: %d\r\n"
     b"x-litellm-attempted-retries: %d\r\nx-litellm-attempted-fallbacks: %d\r\n"
-    b"x-gateway-upstream-ms: %.3f\r\nx-litellm-response-duration-ms: %.3f\r\n"
-    b"x-gateway-overhead-ms: %.3f\r\nx-litellm-overhead-duration-ms: %.3f\r\nx-content-type-options: nosniff\r\n"
+)
+_HEAD: Final = (
+    b"x-request-id: %b\r\nx-litellm-call-id: %b\r\n%b"
+    b"x-gateway-upstream-ms: %b\r\nx-litellm-response-duration-ms: %b\r\n"
+    b"x-gateway-overhead-ms: %b\r\nx-litellm-overhead-duration-ms: %b\r\nx-content-type-options: nosniff\r\n"
 )
 _LIMIT: Final = {
     # What is left of a key's limits, in OpenAI's form.
@@ -40,6 +45,8 @@ _ID_BYTES: Final = 128
 
 def request_id(headers: Mapping[bytes, bytes]) -> bytes | None:
     """The id that a client gave its request, where it can go into a header again."""
+    if b"x-request-id" not in headers and b"x-litellm-call-id" not in headers:
+        return None
     for name in (b"x-litellm-call-id", b"x-request-id"):
         value = headers.get(name)
         if value is not None and 0 < len(value) <= _ID_BYTES and value.isascii() and value.decode().isprintable():
@@ -47,24 +54,35 @@ def request_id(headers: Mapping[bytes, bytes]) -> bytes | None:
     return None
 
 
-def chat_headers(
-    id: bytes, plan: Plan, pick: Pick, remaining: Iterable[Remaining], *, upstream: float, overhead: float
-) -> bytes:
+@lru_cache(maxsize=1024)
+def path_lines(deployment: str, group: str, attempts: int = 1, retries: int = 0, fallbacks: int = 0) -> bytes:
+    """What an answer says of who gave it, as lines of a head.
+
+    Args:
+        deployment: The id of the one that answered.
+        group: Its group's name.
+        attempts: Requests that went upstream.
+        retries: Of these, those that were not the first of their group.
+        fallbacks: Groups that were gone on to.
+    """
+    id = _safe(deployment)
+    return _PATH % (id, id, _safe(group), attempts, retries, fallbacks)
+
+
+def chat_headers(id: bytes, path: bytes, remaining: Iterable[Remaining], upstream: float, overhead: float) -> bytes:
     """The headers of an answer to a chat request, as the lines that its head has: written like this they cost a tenth.
 
     Args:
         id: The request's.
-        plan: What was tried.
-        pick: What answered.
+        path: Who answered: `path_lines`.
         remaining: The limits of the key.
         upstream: Seconds that the service took; of a stream, to its first data.
         overhead: Seconds that the gateway took.
     """
-    model = _model_lines(pick.deployment.id, pick.group)
-    spent, own = upstream * 1e3, overhead * 1e3
-    head = _HEAD % (id, id, model, plan.attempts, plan.retries, plan.fallbacks, spent, spent, own, own)
-    for each in remaining:
-        head += _LIMIT[each.kind] % (each.limit, each.left, each.reset)
+    spent, own = b"%.3f" % (upstream * 1e3), b"%.3f" % (overhead * 1e3)
+    head = _HEAD % (id, id, path, spent, spent, own, own)
+    for kind, reading in remaining:
+        head += _LIMIT[kind] % reading
     return head
 
 
@@ -79,7 +97,7 @@ def cost_headers(cost: Decimal | None, spent: Decimal | None) -> bytes:
 
 def split(head: bytes) -> Headers:
     """The headers of such lines one by one."""
-    headers: Headers = []
+    headers: _List = []
     for line in head.split(b"\r\n")[:-1]:
         name, _, value = line.partition(b": ")
         headers.append((name, value))
@@ -88,7 +106,7 @@ def split(head: bytes) -> Headers:
 
 def error_headers(error: GatewayError, id: bytes) -> Headers:
     """The headers of an error."""
-    headers = [JSON, (b"x-request-id", id), (b"x-litellm-call-id", id), NO_SNIFF]
+    headers: _List = [JSON, (b"x-request-id", id), (b"x-litellm-call-id", id), NO_SNIFF]
     headers += [(name.encode(), value.encode("latin-1")) for name, value in error.headers().items()]
     if error.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
@@ -100,7 +118,7 @@ def cors_headers(origins: tuple[str, ...], origin: bytes | None, *, preflight: b
     if not origins or origin is None:
         return []
     if "*" in origins:
-        headers: Headers = [(b"access-control-allow-origin", b"*")]
+        headers: _List = [(b"access-control-allow-origin", b"*")]
     elif origin.decode("latin-1") in origins:
         headers = [(b"access-control-allow-origin", origin), (b"vary", b"origin")]
     else:
@@ -114,16 +132,6 @@ def cors_headers(origins: tuple[str, ...], origin: bytes | None, *, preflight: b
     else:
         headers.append((b"access-control-expose-headers", b"*"))
     return headers
-
-
-@lru_cache(maxsize=1024)
-def _model_lines(id: str, group: str) -> bytes:
-    safe = _safe(id)
-    return b"x-gateway-model-id: %b\r\nx-litellm-model-id: %b\r\nx-litellm-model-group: %b\r\n" % (
-        safe,
-        safe,
-        _safe(group),
-    )
 
 
 def _safe(text: str) -> bytes:

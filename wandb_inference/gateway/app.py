@@ -12,15 +12,17 @@ from urllib.parse import parse_qs
 
 from . import pages
 from .answers import CLOSE, JSON, NO_SNIFF, Headers, cors_headers, error_headers
+from .attempt import Attempt
 from .auth import Keyring
-from .call import Call, ClientLeftError, Receive, Scope, Send
+from .call import HANDED, Call, ClientLeftError, Receive, Scope, Send
 from .chat import Chat
 from .config import GatewayConfig
 from .errors import GatewayError, draining, internal_error, no_such_path, stream_interrupted, wrong_method
+from .express import Handed
 from .metrics import Metrics
 from .probes import Prober
 from .requests import read_request
-from .routing import Caller, Router, Waiter
+from .routing import Caller, Router, Step, Waiter
 from .upstream import Upstream
 
 if TYPE_CHECKING:
@@ -60,6 +62,10 @@ class Gateway:
             self.router.configure(config)
         self.config = config
         self.keyring = Keyring(config)
+        server = config.server
+        has_express = not (server.cors_origins or server.allowed_ips or server.callbacks or self.is_draining)
+        self.express_bytes = server.max_request_bytes if has_express else -1
+        """The body of a chat request that may come without ASGI's ways, at most; -1: none may."""
         if self._is_open:
             self.prober.start()
 
@@ -85,6 +91,7 @@ class Gateway:
     def drain(self) -> None:
         """Takes no new work from here on."""
         self.is_draining = True
+        self.express_bytes = -1
 
     def interrupt(self) -> None:
         """Ends what is still under way, with an error for each client."""
@@ -107,11 +114,19 @@ class Gateway:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
-        call = Call(scope, receive, send)
+        handed: Handed | None = scope.get(HANDED)
+        if handed is None:
+            call = Call.of(scope, receive, send)
+        else:
+            call = handed.chat.call
+            call.attach(scope, receive, send)
         if self.config.server.cors_origins:
-            call.more_headers += cors_headers(self.config.server.cors_origins, call.headers.get(b"origin"))
+            call.more_headers = cors_headers(self.config.server.cors_origins, call.headers.get(b"origin"))
         try:
-            await self._answer(call)
+            if handed is None:
+                await self._answer(call)
+            else:
+                await self._run(call, handed.chat, handed.step)
         except GatewayError as error:
             await self._refuse(call, error)
         except ClientLeftError:
@@ -145,7 +160,7 @@ class Gateway:
         path = path.rstrip("/") or "/"
         if method == "OPTIONS" and b"access-control-request-method" in call.headers:
             origins = self.config.server.cors_origins
-            call.more_headers = []
+            call.more_headers = ()
             headers = cors_headers(origins, call.headers.get(b"origin"), preflight=True)
             await call.respond(204 if headers else 403, headers, b"")
             return
@@ -174,7 +189,7 @@ class Gateway:
 
     async def _chat(self, call: Call, caller: Caller, model: str | None) -> None:
         if self.is_draining:
-            call.more_headers.append(CLOSE)
+            call.more_headers = (*call.more_headers, CLOSE)
             raise draining()
         server = self.config.server
         raw = await call.body(server.max_request_bytes)
@@ -182,12 +197,15 @@ class Gateway:
         if model is None and b"model=" in query:
             model = parse_qs(query.decode("latin-1")).get("model", [None])[0]
         request = read_request(raw, call.headers, server, model=model)
-        chat = Chat(self, call, caller, request)
+        await self._run(call, Chat(self, call, caller, request), None)
+
+    async def _run(self, call: Call, chat: Chat, step: Step | Attempt | None) -> None:
+        """Answers a chat request, from its beginning or from some step on."""
         call.watch()
         self.calls.add(call)
         status = 500
         try:
-            await chat.run()
+            await chat.run(chat.begin() if step is None else step)
             status = call.status
         except GatewayError as error:
             status = error.status
@@ -196,11 +214,21 @@ class Gateway:
             status = 503 if call.reason == "drained" else 499
             raise
         finally:
-            self.calls.discard(call)
-            self.metrics.requests.of(chat.group, caller.name, str(status)).value += 1
-            self.metrics.model(chat.group).seconds.observe(monotonic() - call.started)
-            if self.spans is not None:
-                self.spans.tell(call, chat, status)
+            self.ended(chat, status)
+
+    def ended(self, chat: Chat, status: int) -> None:
+        """Counts a chat request, which is over.
+
+        Args:
+            chat: The request.
+            status: What the client got; 499: it left.
+        """
+        call = chat.call
+        self.calls.discard(call)
+        self.metrics.requests.of(chat.group, chat.caller.name, str(status)).value += 1
+        self.metrics.model(chat.group).seconds.observe(monotonic() - call.started)
+        if self.spans is not None:
+            self.spans.tell(call, chat, status)
 
     async def _refuse(self, call: Call, error: GatewayError) -> None:
         body = error.body()
@@ -216,7 +244,7 @@ class Gateway:
         if call.is_over:
             return
         if not call.status:
-            call.more_headers.append(CLOSE)
+            call.more_headers = (*call.more_headers, CLOSE)
             await self._refuse(call, draining())
         else:
             error = stream_interrupted("the gateway is stopping")

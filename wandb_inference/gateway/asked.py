@@ -75,6 +75,20 @@ _HONOURED: Final = frozenset(
         b"x-litellm-trace-id",
     }
 )
+_USUAL: Final = frozenset(
+    {
+        b"accept",
+        b"accept-encoding",
+        b"authorization",
+        b"connection",
+        b"content-length",
+        b"content-type",
+        b"host",
+        b"user-agent",
+        b"x-request-id",
+    }
+)
+"""Headers that say nothing to the gateway itself. Who sends no others, as most do, is spared the search."""
 _MOST_RETRIES: Final = 100
 _MOST_NAMES: Final = 100
 
@@ -95,7 +109,7 @@ class Asked(NamedTuple):
     """Seconds between signs of life."""
 
 
-_NOTHING: Final = Asked()
+NOTHING: Final = Asked()
 
 
 def read_headers(headers: Mapping[bytes, bytes], server: ServerSettings) -> Asked:
@@ -104,7 +118,9 @@ def read_headers(headers: Mapping[bytes, bytes], server: ServerSettings) -> Aske
     Raises:
         GatewayError: One that the gateway does not know, or whose value makes no sense.
     """
-    asked = _NOTHING
+    asked = NOTHING
+    if server.user_header is None and headers.keys() <= _USUAL:
+        return asked
     if server.user_header is not None and (user := headers.get(server.user_header.lower().encode())) is not None:
         asked = asked._replace(user=user.decode("latin-1"))
     names = [name for name in headers if name.startswith(_PREFIX)]

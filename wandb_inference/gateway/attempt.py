@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from time import monotonic, time
-from typing import TYPE_CHECKING, Any, Final, cast
-
-from pydantic_core import from_json, to_json
+from typing import TYPE_CHECKING, Final
 
 from .._transport.clocks import ClockError
-from .answers import STREAM, chat_headers, cost_headers, split
+from .answers import JSON_LINE, STREAM, chat_headers, cost_headers, path_lines, split
 from .call import ClientLeftError
 from .errors import GatewayError, deadline_passed, stream_interrupted
 from .heartbeat import Heartbeat
-from .relay import DONE, Relay, add_reasoning_content, rename, usage_of
+from .relay import DONE, Relay
 from .requests import body_for
 from .routing import Failure, Pick, Usage, error_of
 from .upstream import ERRORS, clocks_of, failure_of, read_all, read_error
+from .whole import Answer, read_answer
 
 if TYPE_CHECKING:
     from .._transport.async_exchange import AsyncExchange
     from .chat import Chat
 
-_JSON: Final = b"content-type: application/json\r\n"
 _SOON: Final = 0.02
 """Seconds before a deadline that count as at it: clocks are not read at the same time."""
 _CLEAN_END: Final = "the service ended the stream before the answer was complete"
@@ -34,16 +32,19 @@ class Attempt:
     Args:
         chat: The request.
         pick: The deployment, whose end it tells the plan.
+        began: When it began, if not now.
     """
 
-    __slots__ = ("_began", "_chat", "_clocks", "_pick", "_series")
+    __slots__ = ("_began", "_pick", "_series", "chat", "clocks", "exchange")
 
-    def __init__(self, chat: Chat, pick: Pick) -> None:
-        self._chat = chat
+    def __init__(self, chat: Chat, pick: Pick, began: float | None = None) -> None:
+        self.chat = chat
         self._pick = pick
-        self._began = monotonic()
-        self._clocks = clocks_of(pick, stream=chat.request.stream)
+        self._began = monotonic() if began is None else began
+        self.clocks = clocks_of(pick, self._began, stream=chat.request.stream)
         self._series = chat.gateway.metrics.model(chat.group)
+        self.exchange: AsyncExchange | None = None
+        """What was sent, where the head of the answer is there already."""
 
     async def run(self) -> bool:
         """Whether the client got an answer; if not, the plan knows how it failed.
@@ -51,14 +52,17 @@ class Attempt:
         Raises:
             GatewayError: There is nothing more to try.
         """
-        chat, pick = self._chat, self._pick
+        chat, pick = self.chat, self._pick
         stream = chat.request.stream
-        body = body_for(chat.request, pick.deployment, pick.model)
         failure: Failure | None
-        exchange: AsyncExchange | None = None
+        exchange = self.exchange
         is_done = False
         try:
-            exchange = await chat.gateway.upstream.send(pick, body, chat.forwarded, stream=stream, clocks=self._clocks)
+            if exchange is None:
+                body = body_for(chat.request, pick.deployment, pick.model)
+                exchange = await chat.gateway.upstream.send(
+                    pick, body, chat.call.id, chat.more, stream=stream, clocks=self.clocks
+                )
             status = exchange.answer.status
             if not 200 <= status < 300:
                 failure = Failure.answered(status, exchange.answer.headers, await read_error(exchange), wall=time())
@@ -71,48 +75,56 @@ class Attempt:
         except ERRORS as error:
             failure = failure_of(error)
         except (asyncio.CancelledError, ClientLeftError):
-            self._count("left")
+            self.left()
             raise
         finally:
             if exchange is not None:
                 await exchange.close(drain=is_done)
         if failure is None:
             return True
+        self.failed(failure)
+        return False
+
+    def left(self) -> None:
+        """The client has left, or the gateway stops."""
+        self._count("left")
+
+    def failed(self, failure: Failure) -> None:
+        """Tells the plan that there is no answer.
+
+        Raises:
+            GatewayError: There is nothing more to try.
+        """
+        chat, pick = self.chat, self._pick
         self._count(str(failure.status) if failure.kind == "status" else failure.kind)
         chat.spent += monotonic() - self._began
         now, deadline = monotonic(), chat.plan.deadline
         chat.plan.failed(pick, failure, now)
         if failure.kind == "timeout" and deadline is not None and now >= deadline - _SOON:
             raise deadline_passed(deadline - chat.began)
-        return False
 
     async def _whole(self, exchange: AsyncExchange) -> Failure | None:
-        chat, pick = self._chat, self._pick
-        settings = chat.gateway.config.server
-        raw = await read_all(exchange, settings.max_response_bytes)
-        try:
-            value: object = from_json(raw)
-        except ValueError:
+        chat = self.chat
+        raw = await read_all(exchange, chat.gateway.config.server.max_response_bytes)
+        answer = read_answer(raw, chat.match.asked, reasoning_content=chat.gateway.config.server.reasoning_content)
+        if answer is None:
             return Failure("invalid")
-        if not isinstance(value, dict) or "choices" not in value:
-            return Failure("invalid")
-        content = cast("dict[str, Any]", value)
-        usage = usage_of(content.get("usage"))
-        if settings.reasoning_content and add_reasoning_content(content):
-            raw = to_json({**content, "model": chat.match.asked})
-        else:
-            raw = rename(raw, content, chat.match.asked)
+        await chat.call.respond_lines(self._answer(answer), answer.body)
+        return None
+
+    def _answer(self, answer: Answer) -> bytes:
+        """The lines of the head for a whole answer, which is counted."""
+        chat, pick, usage = self.chat, self._pick, answer.usage
         now = monotonic()
         chat.spent += now - self._began
         cost = None if usage is None else chat.book(pick, usage)
         chat.plan.succeeded(pick, now, seconds=now - self._began, usage=usage)
         self._count("answered")
         spent = chat.gateway.metrics.spent.get(chat.caller.name)
-        await chat.call.respond_lines(b"%b%b%b" % (_JSON, self._head(now), cost_headers(cost, spent)), raw)
-        return None
+        return b"%b%b%b" % (JSON_LINE, self._head(now), cost_headers(cost, spent))
 
     def _relay(self) -> Relay:
-        chat = self._chat
+        chat = self.chat
         return Relay(
             chat.match.asked,
             wants_usage=chat.request.wants_usage,
@@ -123,8 +135,8 @@ class Attempt:
 
     async def _stream(self, exchange: AsyncExchange, relay: Relay) -> Failure | None:
         """Passes a stream on. A failure before its first data is one that can be tried again."""
-        chat, pick = self._chat, self._pick
-        stall = self._clocks.limit("stall")
+        chat, pick = self.chat, self._pick
+        stall = self.clocks.limit("stall")
         held = b""
         while not relay.begun:
             data = await exchange.read(stall)
@@ -152,8 +164,8 @@ class Attempt:
 
     async def _pass_on(self, held: bytes, exchange: AsyncExchange, relay: Relay, heart: Heartbeat) -> Failure | None:
         """Passes the rest of a stream on, until its end or a failure."""
-        call = self._chat.call
-        stall = self._clocks.limit("stall")
+        call = self.chat.call
+        stall = self.clocks.limit("stall")
         if held:
             await call.write(held)
         events = relay.events
@@ -168,7 +180,7 @@ class Attempt:
                     break
                 if relay.events != events:  # comments are signs of life of a connection, not of an answer
                     events = relay.events
-                    stall = self._clocks.limit("stall")
+                    stall = self.clocks.limit("stall")
         except ClockError as error:
             broken = "the time for the request is over" if error.clock == "deadline" else "the service fell silent"
         except ERRORS:
@@ -181,7 +193,7 @@ class Attempt:
 
     async def _end(self, relay: Relay, failure: Failure | None) -> None:
         """Ends a stream that had begun, with an error event where it failed."""
-        chat, pick = self._chat, self._pick
+        chat, pick = self.chat, self._pick
         now, usage = monotonic(), relay.usage
         if failure is None:
             chat.plan.succeeded(pick, now, seconds=now - self._began, usage=usage)
@@ -203,20 +215,21 @@ class Attempt:
 
     def _left(self, relay: Relay) -> None:
         """Books what a stream used until the client left it, or it had to be ended."""
-        chat, pick = self._chat, self._pick
+        chat, pick = self.chat, self._pick
         usage = relay.usage or self._guess(relay)
         chat.book(pick, usage)
         chat.plan.left(pick, monotonic(), usage)
 
     def _guess(self, relay: Relay) -> Usage:
-        return Usage(self._chat.request.prompt_tokens, relay.events)
+        return Usage(self.chat.request.prompt_tokens, relay.events)
 
     def _head(self, now: float) -> bytes:
-        chat = self._chat
+        chat = self.chat
         overhead = max(0.0, now - chat.call.started - chat.spent)
         self._series.overhead.observe(overhead)
-        remaining = chat.ticket.remaining(now)
-        return chat_headers(chat.call.id, chat.plan, self._pick, remaining, upstream=chat.spent, overhead=overhead)
+        plan, pick = chat.plan, self._pick
+        path = path_lines(pick.deployment.id, pick.group, plan.attempts, plan.retries, plan.fallbacks)
+        return chat_headers(chat.call.id, path, chat.ticket.remaining(now), chat.spent, overhead)
 
     def _count(self, outcome: str) -> None:
-        self._chat.gateway.metrics.attempts.of(self._pick.group, self._pick.deployment.id, outcome).value += 1
+        self.chat.gateway.metrics.attempts.of(self._pick.group, self._pick.deployment.id, outcome).value += 1

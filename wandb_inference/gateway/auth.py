@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from ipaddress import ip_address, ip_network
@@ -10,7 +9,7 @@ from time import time
 from typing import Final
 from urllib.parse import urlsplit
 
-from .config import GatewayConfig, KeyRule, is_loopback
+from .config import GatewayConfig, is_loopback
 from .errors import GatewayError, admin_only, expired_key, no_key, repeated_header, wrong_key
 from .routing import Caller
 
@@ -41,8 +40,9 @@ class Keyring:
     def __init__(self, config: GatewayConfig) -> None:
         server = config.server
         self._is_open = config.is_open
-        self._master = None if config.master_key is None else sha256(config.master_key.reveal().encode()).digest()
         self._callers = {bytes.fromhex(rule.sha256): Caller(rule.name, rule) for rule in config.keys}
+        if config.master_key is not None:
+            self._callers[sha256(config.master_key.reveal().encode()).digest()] = MASTER
         own = () if server.key_header is None else (server.key_header.lower().encode(),)
         self._headers = (*own, *_HEADERS)
         self._origins = server.cors_origins
@@ -64,8 +64,18 @@ class Keyring:
         for name in self._headers:
             value = headers.get(name)
             if value is not None:
-                return self._known(self._key_in(name, value))
-        raise no_key()
+                break
+        else:
+            raise no_key()
+        # What is looked up is a digest, so that how long it takes says nothing of the key.
+        digest = sha256(value[7:].strip() if value[:7] == b"Bearer " else _key_in(name, value)).digest()
+        caller = self._callers.get(digest)
+        if caller is None:
+            raise wrong_key()
+        rule = caller.rule
+        if rule is not None and rule.expires is not None and rule.expires <= time():
+            raise expired_key()
+        return caller
 
     def admin(self, headers: Mapping[bytes, bytes]) -> Caller:
         """The same for a path that takes the master key alone, or anything where any key will do."""
@@ -113,24 +123,6 @@ class Keyring:
                     break
         return client
 
-    def _key_in(self, name: bytes, value: bytes) -> bytes:
-        is_bearer = value[:7].lower() == b"bearer "
-        if name == b"authorization" and not is_bearer:
-            raise wrong_key()
-        return value[7:].strip() if is_bearer else value.strip()
-
-    def _known(self, key: bytes) -> Caller:
-        # What is looked up is a digest, so that how long it takes says nothing of the key.
-        digest = sha256(key).digest()
-        if self._master is not None and hmac.compare_digest(digest, self._master):
-            return MASTER
-        caller = self._callers.get(digest)
-        if caller is None:
-            raise wrong_key()
-        if _has_expired(caller.rule):
-            raise expired_key()
-        return caller
-
     def _check_origin(self, headers: Mapping[bytes, bytes]) -> None:
         """Keeps foreign pages out where any key will do: a browser of this machine would spend its owner's money."""
         origin = headers.get(b"origin")
@@ -151,8 +143,11 @@ class Keyring:
             )
 
 
-def _has_expired(rule: KeyRule | None) -> bool:
-    return rule is not None and rule.expires is not None and rule.expires <= time()
+def _key_in(name: bytes, value: bytes) -> bytes:
+    is_bearer = value[:7].lower() == b"bearer "
+    if name == b"authorization" and not is_bearer:
+        raise wrong_key()
+    return value[7:].strip() if is_bearer else value.strip()
 
 
 def _is_in(address: str, networks: tuple[object, ...]) -> bool:

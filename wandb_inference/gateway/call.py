@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import random
 from collections.abc import Awaitable, Callable, MutableMapping
 from time import monotonic
 from typing import Any, Final, Literal, Protocol
@@ -20,6 +20,9 @@ Reason = Literal["left", "drained"]
 
 CONNECTION: Final = "wandb_inference.connection"
 """The name in `scope["state"]` under which a server of ours gives its side of the connection."""
+
+HANDED: Final = "wandb_inference.handed"
+"""The name in `scope` of a request that a task is to go on with."""
 
 
 class Connection(Protocol):
@@ -43,42 +46,45 @@ class Call:
     """One request.
 
     Args:
-        scope: What ASGI says of it.
-        receive: Brings its body, and tells that the client has left.
-        send: Takes the answer.
+        headers: The request's, names in lower case; of those that are there twice, the last.
+        connection: A server of ours.
     """
 
-    __slots__ = (
-        "_connection",
-        "_receive",
-        "_send",
-        "_task",
-        "_watch",
-        "headers",
-        "id",
-        "is_over",
-        "more_headers",
-        "reason",
-        "scope",
-        "started",
-        "status",
-    )
+    scope: Scope
+    status = 0
+    """The status that was sent; 0 before."""
+    is_over = False
+    more_headers: Headers = ()
+    reason: Reason | None = None
+    _receive: Receive
+    _send: Send
+    _task: asyncio.Task[Any] | None = None
+    _watch: asyncio.Task[None] | None = None
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.scope = scope
+    def __init__(self, headers: dict[bytes, bytes], connection: Connection | None = None) -> None:
         self.started = monotonic()
-        self.headers: dict[bytes, bytes] = dict(scope["headers"])
-        self.id = request_id(self.headers) or os.urandom(12).hex().encode()
-        self.status = 0
-        """The status that was sent; 0 before."""
-        self.is_over = False
-        self.more_headers: Headers = []
-        self.reason: Reason | None = None
+        self.headers = headers
+        self.id = request_id(headers) or b"%024x" % random.getrandbits(96)
+        self._connection = connection
+
+    @classmethod
+    def of(cls, scope: Scope, receive: Receive, send: Send) -> Call:
+        """One that ASGI brought."""
+        call = cls(dict(scope["headers"]), scope.get("state", _NO_STATE).get(CONNECTION))
+        call.attach(scope, receive, send)
+        return call
+
+    def attach(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Goes on by ASGI's ways.
+
+        Args:
+            scope: What ASGI says of it.
+            receive: Brings its body, and tells that the client has left.
+            send: Takes the answer.
+        """
+        self.scope = scope
         self._receive = receive
         self._send = send
-        self._connection: Connection | None = scope.get("state", _NO_STATE).get(CONNECTION)
-        self._task: asyncio.Task[Any] | None = None
-        self._watch: asyncio.Task[None] | None = None
 
     async def body(self, limit: int) -> bytes:
         """The request's body.
@@ -112,6 +118,8 @@ class Call:
     def watch(self) -> None:
         """From here on the task of this request is cancelled when the client leaves. The body has been read."""
         self._task = asyncio.current_task()
+        if self.reason is not None and self._task is not None:  # it was stopped before there was a task
+            self._task.cancel()
         if self._connection is not None:
             self._connection.left = self._leave
         else:
@@ -127,9 +135,10 @@ class Call:
 
     def stop(self, reason: Reason) -> None:
         """Cancels the task of this request, unless it is over."""
-        if not self.is_over and self.reason is None and self._task is not None:
+        if not self.is_over and self.reason is None:
             self.reason = reason
-            self._task.cancel()
+            if self._task is not None:
+                self._task.cancel()
 
     def stopped(self) -> None:
         """Says that the cancellation was taken note of."""
@@ -138,7 +147,7 @@ class Call:
     async def start(self, status: int, headers: Headers) -> None:
         """Sends the head of the answer."""
         self.status = status
-        await self._send({"type": "http.response.start", "status": status, "headers": headers + self.more_headers})
+        await self._send({"type": "http.response.start", "status": status, "headers": [*headers, *self.more_headers]})
 
     async def write(self, data: bytes) -> None:
         """Sends a piece of the body, and waits while the client takes no more."""
@@ -169,6 +178,7 @@ class Call:
     def close(self) -> None:
         """Ends the watch."""
         self.is_over = True
+        self._task = None  # which holds this one: in circles they would stay until the next collection
         if self._watch is not None:
             self._watch.cancel()
         elif self._connection is not None:

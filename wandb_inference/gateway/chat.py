@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from decimal import Decimal
 from difflib import get_close_matches
 from time import monotonic
@@ -14,12 +15,15 @@ from .call import Call
 from .config import Match
 from .errors import GatewayError, several_models, unknown_model
 from .requests import ChatRequest
-from .routing import Caller, Pick, Plan, Queue, Sleep, Ticket, Usage, Wishes
+from .routing import Caller, Pick, Plan, Queue, Sleep, Step, Ticket, Usage, Wishes
 
 if TYPE_CHECKING:
     from .app import Gateway
 
 _SUGGESTIONS: Final = 3
+_OWN: Final = PRIVATE_HEADERS | {b"x-request-id"}
+_NONE: Final[Mapping[bytes, bytes]] = {}
+_TRACE: Final[tuple[bytes, ...]] = (b"traceparent", b"tracestate")
 _LONGEST: Final = 1000
 """Characters of a model's name. To look for what a longer one may have meant takes long."""
 
@@ -32,6 +36,7 @@ class Chat:
         call: The request as the server has it.
         caller: Who asks.
         request: What for.
+        match: What the name of its model leads to, where that is known already.
     """
 
     __slots__ = (
@@ -39,10 +44,10 @@ class Chat:
         "call",
         "caller",
         "cost",
-        "forwarded",
         "gateway",
         "group",
         "match",
+        "more",
         "plan",
         "request",
         "spent",
@@ -53,13 +58,15 @@ class Chat:
     plan: Plan
     ticket: Ticket
 
-    def __init__(self, gateway: Gateway, call: Call, caller: Caller, request: ChatRequest) -> None:
+    def __init__(
+        self, gateway: Gateway, call: Call, caller: Caller, request: ChatRequest, match: Match | None = None
+    ) -> None:
         self.gateway = gateway
         self.call = call
         self.caller = caller
         self.request = request
-        self.match = self._find()
-        self.forwarded = self._headers()
+        self.match = match or self._find()
+        self.more = headers_for(call.headers, gateway.config.server.forward_headers)
         self.began = 0.0
         self.spent = 0.0  # seconds that the service took
         self.used: Usage | None = None
@@ -75,11 +82,11 @@ class Chat:
         self.gateway.metrics.used(pick.group, self.caller.name, usage, cost)
         return cost
 
-    async def run(self) -> None:
-        """Answers.
+    def begin(self) -> Step:
+        """Lets the request in, and says what to do first.
 
         Raises:
-            GatewayError: Nothing could be sent; the error is the answer.
+            GatewayError: It may not come in.
         """
         router, request, now = self.gateway.router, self.request, monotonic()
         self.began = now
@@ -87,14 +94,27 @@ class Chat:
             self.caller, self.match, tokens=request.prompt_tokens, now=now, max_tokens=request.max_tokens
         )
         try:
-            self.plan = router.plan(self.match, self._wishes(), now, self.ticket)
+            self.plan = router.plan(self.match, self.wishes(), now, self.ticket)
         except GatewayError:
             self.ticket.close(now, router.epoch + now, used=False)
             raise
+        return self.plan.next(now)
+
+    async def run(self, step: Step | Attempt) -> None:
+        """Answers.
+
+        Args:
+            step: What to do first, or next.
+
+        Raises:
+            GatewayError: Nothing could be sent; the error is the answer.
+        """
         try:
             while True:
-                step = self.plan.next(monotonic())
-                if isinstance(step, Pick):
+                if isinstance(step, Attempt):
+                    if await step.run():
+                        return
+                elif isinstance(step, Pick):
                     if await Attempt(self, step).run():
                         return
                 elif isinstance(step, Sleep):
@@ -103,9 +123,14 @@ class Chat:
                     await self._wait(step)
                 else:
                     raise step.error
+                step = self.plan.next(monotonic())
         finally:
-            self.plan.close(monotonic())
-            self._count()
+            self.end()
+
+    def end(self) -> None:
+        """Gives back what is still held."""
+        self.plan.close(monotonic())
+        self.count()
 
     def _find(self) -> Match:
         config, name = self.gateway.config, self.request.model
@@ -118,7 +143,8 @@ class Chat:
             raise unknown_model(name, get_close_matches(name, self.gateway.names(self.caller), n=_SUGGESTIONS))
         return match
 
-    def _wishes(self) -> Wishes:
+    def wishes(self) -> Wishes:
+        """What the request asks of the router."""
         request, asked = self.request, self.request.asked
         return Wishes(
             request.prompt_tokens,
@@ -134,35 +160,43 @@ class Chat:
             self.call.headers.get(b"user-agent", b"").decode("latin-1"),
         )
 
-    def _headers(self) -> dict[str, str]:
-        """The headers that go upstream: the request's id and trace, and what the configuration sends on."""
-        headers = self.call.headers
-        sent = {"x-request-id": self.call.id.decode()}
-        names = [b"traceparent", b"tracestate"]
-        for pattern in self.gateway.config.server.forward_headers:
-            if pattern.endswith("*"):
-                prefix = pattern[:-1].encode()
-                names += [
-                    name
-                    for name in headers
-                    if name.startswith(prefix) and not name.startswith((b"x-stainless-", b"x-litellm-"))
-                ]
-            else:
-                names.append(pattern.encode())
-        for name in names:
-            value = headers.get(name)
-            if value is not None and name not in PRIVATE_HEADERS and value.isascii() and value.decode().isprintable():
-                sent[name.decode()] = value.decode()
-        return sent
-
     async def _wait(self, step: Queue) -> None:
         """Waits for a place, or as long as the wait may last."""
         waiter = step.waiter
         waiter.data = waiter.data or asyncio.get_running_loop().create_future()
         await asyncio.wait([waiter.data], timeout=max(0.0, waiter.deadline - monotonic()) + 0.001)
 
-    def _count(self) -> None:
+    def count(self) -> None:
+        """Counts how it went, once it is over."""
         series = self.gateway.metrics.model(self.group)
         series.upstream.observe(self.spent)
         series.retries.value += self.plan.retries
         series.fallbacks.value += self.plan.fallbacks
+
+
+def headers_for(headers: Mapping[bytes, bytes], patterns: tuple[str, ...]) -> Mapping[bytes, bytes]:
+    """The headers that go upstream as they came: the request's trace, and what the configuration sends on.
+
+    Args:
+        headers: The request's, names in lower case.
+        patterns: The names of the latter, which may end in `*`.
+    """
+    if not patterns and headers.keys().isdisjoint(_TRACE):
+        return _NONE
+    names: list[bytes] = [*_TRACE]
+    for pattern in patterns:
+        if pattern.endswith("*"):
+            prefix = pattern[:-1].encode()
+            names += [
+                name
+                for name in headers
+                if name.startswith(prefix) and not name.startswith((b"x-stainless-", b"x-litellm-"))
+            ]
+        else:
+            names.append(pattern.encode())
+    sent: dict[bytes, bytes] = {}
+    for name in names:
+        value = headers.get(name)
+        if value is not None and name not in _OWN and value.isascii() and value.decode().isprintable():
+            sent[name] = value
+    return sent

@@ -242,6 +242,11 @@ def overloaded(retry_after: float = 1.0) -> GatewayError:
     return GatewayError(503, "overloaded", message, retry_after=retry_after)
 
 
+def answer_too_large(limit: int) -> GatewayError:
+    """The service said more than the gateway passes on."""
+    return GatewayError(502, "answer_too_large", f"The answer is larger than {limit} bytes")
+
+
 def draining() -> GatewayError:
     """The gateway is about to stop."""
     message = "The gateway is stopping and takes no new work: try again in 1 s"

@@ -107,6 +107,59 @@ class ModelMetrics:
         self.fallbacks = metrics.fallbacks.of(model)
 
 
+class WayMetrics:
+    """The series that requests add to which their first deployment answers whole."""
+
+    __slots__ = (
+        "_attempts",
+        "_completion",
+        "_key",
+        "_metrics",
+        "_name",
+        "_overhead",
+        "_prompt",
+        "_requests",
+        "_seconds",
+        "_upstream",
+    )
+
+    def __init__(self, metrics: Metrics, model: str, key: str, deployment: str) -> None:
+        self._metrics = metrics
+        self._name, self._key = model, key
+        self._prompt = metrics.tokens.of(model, key, "prompt")
+        self._completion = metrics.tokens.of(model, key, "completion")
+        series = metrics.model(model)
+        self._seconds, self._upstream, self._overhead = series.seconds, series.upstream, series.overhead
+        self._requests = metrics.requests.of(model, key, "200")
+        self._attempts = metrics.attempts.of(model, deployment, "answered")
+
+    def answered(
+        self, usage: Usage | None, cost: Decimal | None, seconds: float, upstream: float, overhead: float
+    ) -> Decimal | None:
+        """Counts a request; dollars that its key has spent, `None` where none are known.
+
+        Args:
+            usage: What it used; `None`: nobody knows.
+            cost: Dollars; `None`: nobody knows.
+            seconds: Seconds for all of it.
+            upstream: Of these, the service's.
+            overhead: And the gateway's own.
+        """
+        self._requests.value += 1
+        self._attempts.value += 1
+        self._seconds.observe(seconds)
+        self._upstream.observe(upstream)
+        self._overhead.observe(overhead)
+        metrics = self._metrics
+        if usage is not None:
+            prompt, completion, cached, _ = usage
+            self._prompt.value += prompt
+            self._completion.value += completion
+            if cached or cost is not None:
+                metrics.more(self._name, self._key, cached, cost)
+        return metrics.spent.get(self._key)
+
+
 class Metrics:
     """All that is counted."""
 
@@ -168,6 +221,7 @@ class Metrics:
         self.spent: dict[str, Decimal] = {}
         """Dollars by key, since the process began."""
         self._models: dict[str, ModelMetrics] = {}
+        self._ways: dict[tuple[str, str, str], WayMetrics] = {}
 
     def model(self, name: str) -> ModelMetrics:
         """The series of a model."""
@@ -176,12 +230,23 @@ class Metrics:
             found = self._models[name] = ModelMetrics(self, name)
         return found
 
+    def way(self, model: str, key: str, deployment: str) -> WayMetrics:
+        """The series of a key's requests for a model which a deployment answers."""
+        found = self._ways.get((model, key, deployment))
+        if found is None:
+            found = self._ways[model, key, deployment] = WayMetrics(self, model, key, deployment)
+        return found
+
     def used(self, model: str, key: str, usage: Usage, cost: Decimal | None) -> None:
         """Counts what a request used."""
         self.tokens.of(model, key, "prompt").value += usage.prompt_tokens
         self.tokens.of(model, key, "completion").value += usage.completion_tokens
-        if usage.cached_tokens:
-            self.tokens.of(model, key, "cached").value += usage.cached_tokens
+        self.more(model, key, usage.cached_tokens, cost)
+
+    def more(self, model: str, key: str, cached: int, cost: Decimal | None) -> None:
+        """Counts what only some requests have."""
+        if cached:
+            self.tokens.of(model, key, "cached").value += cached
         if cost is not None:
             self.cost.of(model, key).value += cost  # type: ignore[operator]
             self.spent[key] = self.spent.get(key, _ZERO) + cost

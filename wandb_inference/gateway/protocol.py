@@ -6,13 +6,18 @@ import asyncio
 import logging
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from .._transport.outbox import Outbox
-from .call import CONNECTION
+from .call import CONNECTION, HANDED
+from .cycle import Cycle, cycle_of, server_lines
+from .express import Express, Handed
+
+if TYPE_CHECKING:
+    from .app import Gateway
 
 MAX_HEAD: Final = 64 * 1024
 """Bytes of a request's head."""
@@ -34,6 +39,9 @@ _MAX_REST: Final = 256 * 1024
 _PER_BYTE: Final = 8
 """More of them for each byte of the body: pieces may be as short as one byte."""
 
+_DIGITS: Final = 18
+"""Of a body's length at most: more would take long to read as a number."""
+
 _OFFER: Final = frozenset({b"connection", b"upgrade", b"http2-settings"})
 """Headers that offer another protocol. The connection is kept in any case: all that do so speak HTTP/1.1."""
 
@@ -49,6 +57,10 @@ def _outbox(loop: asyncio.AbstractEventLoop) -> Outbox:
 
 _logger = logging.getLogger("wandb_inference.gateway.http")
 _logger.setLevel(logging.CRITICAL + 1)  # garbage that strangers send is no news
+
+
+_EXPRESS: Final = frozenset({b"/v1/chat/completions", b"/chat/completions"})
+"""Where requests may come that do without ASGI. These paths are the same, decoded or not."""
 
 
 class GatewayProtocol(HttpToolsProtocol):
@@ -72,6 +84,11 @@ class GatewayProtocol(HttpToolsProtocol):
     _phase = ""
     _began = 0.0
     _outbox: Outbox
+    _quick: Cycle
+    """The request that does without ASGI, if there is one under way."""
+    _uploads = False
+    """Whether its body is on its way."""
+    _gateway: Gateway
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has connected."""
@@ -79,6 +96,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self.logger, self.access_log = _logger, False
         self.app_state = {**self.app_state, CONNECTION: self}
         self._outbox = _outbox(self.loop)
+        self._gateway = cast("Any", self.app)
         if len(self.connections) > MAX_CONNECTIONS:
             self.transport.abort()
             return
@@ -100,30 +118,42 @@ class GatewayProtocol(HttpToolsProtocol):
         self._reads += 1
         if self._in_head:
             self._head += len(data)
-        else:
+        elif not self._uploads:
             self._rest += len(data)
-        self._unset_keepalive_if_required()
         try:
-            try:
-                self.parser.feed_data(data)
-            except HttpParserUpgrade as upgrade:
-                # Another protocol is offered, not demanded; Java's client does so with each first request. The parser
-                # takes what follows for that protocol, so a new one gets the request without the offer.
-                self.parser = HttpRequestParser(self)
-                self.parser.feed_data(self._plain_head() + data[upgrade.args[0] :])
-        except (HttpParserError, HttpParserUpgrade):
-            self._refuse(*self._refusal)
-            return
+            self.parser.feed_data(data)
+        except (HttpParserError, HttpParserUpgrade) as error:
+            if not self._goes_on(error, data):
+                self._refuse(*self._refusal)
+                return
         if self._in_head and self._head > MAX_HEAD:
             self._refuse(*_TOO_LARGE)
         elif self._rest > _MAX_REST:
             self.transport.abort()
 
+    def _goes_on(self, error: Exception, data: bytes) -> bool:
+        """Whether what the parser does not take is the offer of another protocol, which is passed over."""
+        if not isinstance(error, HttpParserUpgrade):
+            return False
+        # It is offered, not demanded; Java's client does so with each first request. The parser takes what follows for
+        # that protocol, so a new one gets the request without the offer.
+        self.parser = HttpRequestParser(self)
+        try:
+            self.parser.feed_data(self._plain_head() + data[error.args[0] :])
+        except (HttpParserError, HttpParserUpgrade):
+            return False
+        return True
+
     def on_message_begin(self) -> None:
         """A request begins."""
         self._in_head = True
         self._upgrades = False
-        super().on_message_begin()
+        self.url = b""
+        self.headers = []
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header of a request."""
+        self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """The head of a request is there."""
@@ -140,19 +170,101 @@ class GatewayProtocol(HttpToolsProtocol):
             return
         self._in_head = False
         self._head = self._rest = 0
-        super().on_headers_complete()
+        if not self._begin():
+            url, headers = self.url, self.headers
+            super().on_message_begin()
+            self.url, self.headers = url, headers
+            self.scope["headers"] = headers
+            self.expect_100_continue = any(
+                name == b"expect" and value.lower() == b"100-continue" for name, value in headers
+            )
+            super().on_headers_complete()
         self.headers = []  # what comes after a body in pieces is no part of the head, whatever it says
 
     def on_body(self, body: bytes) -> None:
         """A part of a body has arrived."""
-        self._rest -= (_PER_BYTE + 1) * len(body)
-        super().on_body(body)
+        if self._uploads:
+            self._quick.pieces.append(body)
+        else:
+            self._rest -= (_PER_BYTE + 1) * len(body)
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """A request is there."""
         self._in_head = True
-        if not self._upgrades:
+        if self._uploads:
+            self._uploads = False
+            quick = self._quick
+            quick.more_body = False
+            pieces = quick.pieces
+            body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            if not Express.take(self._gateway, self, quick.fields, body):
+                self._to_task(body, {})
+        elif not self._upgrades:
             super().on_message_complete()
+
+    @property
+    def is_uploading(self) -> bool:
+        """Whether a request is on its way that no task knows of yet."""
+        return self._uploads
+
+    def shutdown(self) -> None:
+        """Has the connection end, with the answer that is under way if there is one."""
+        if self._uploads:
+            self.transport.close()
+        else:
+            super().shutdown()
+
+    def on_response_complete(self) -> None:
+        """An answer is there. What uvicorn does, but for its timer: a connection has one already."""
+        if self.pipeline:
+            super().on_response_complete()
+        else:
+            self.server_state.total_requests += 1
+            if not self.transport.is_closing():
+                self.flow.resume_reading()
+
+    def hand_over(self, handed: Handed) -> None:
+        """Has a task go on with a request."""
+        self._to_task(b"", {HANDED: handed})
+
+    def _begin(self) -> bool:
+        """Whether a request whose head is there does without ASGI."""
+        parser = self.parser
+        before: Any = self.cycle  # none before the first request, whatever uvicorn's types say
+        if (
+            self.url not in _EXPRESS
+            or (before is not None and not before.response_complete)
+            or self.flow.write_paused
+            or parser.get_method() != b"POST"
+        ):
+            return False
+        headers = self.headers
+        fields = dict(headers)
+        length = fields.get(b"content-length", b"")
+        if (
+            len(fields) != len(headers)
+            or not length.isdigit()
+            or len(length) > _DIGITS
+            or int(length) > self._gateway.express_bytes
+            or b"expect" in fields
+            or (b"connection" in fields and parser.get_http_version() != "1.1")
+        ):
+            return False
+        self._quick = quick = Cycle(self.url, headers, fields, parser.should_keep_alive())
+        self.cycle = cast("Any", quick)
+        self._uploads = True
+        return True
+
+    def _to_task(self, body: bytes, more: dict[str, Any]) -> None:
+        """Has a task answer the request under way."""
+        quick = self._quick
+        cycle = cycle_of(self, quick, body, more)
+        if self.cycle is cast("Any", quick):
+            self.cycle = cycle
+        task = self.loop.create_task(cycle.run_asgi(cast("Any", self._gateway)))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
 
     def answer(self, head: bytes, body: bytes) -> bool:
         """Writes a whole answer of status 200 at once; whether it could be, and need not be sent by ASGI's ways.
@@ -179,6 +291,23 @@ class GatewayProtocol(HttpToolsProtocol):
         cycle.on_response()
         return True
 
+    def reply(self, head: bytes, body: bytes) -> None:
+        """Writes the whole answer of status 200 to the request that does without ASGI.
+
+        Args:
+            head: The lines of its headers, but for the body's length and the server's own.
+            body: The body.
+        """
+        quick, state = self._quick, self.server_state
+        quick.response_complete = True
+        answer = b"HTTP/1.1 200 OK\r\n%b%bcontent-length: %d\r\n\r\n%b" % (head, server_lines(state), len(body), body)
+        if quick.keep_alive:
+            self._outbox.put(self.transport, answer)
+        else:
+            self.transport.write(answer.replace(b"\r\n", b"\r\nconnection: close\r\n", 1))
+            self.transport.close()
+        self.on_response_complete()
+
     def _plain_head(self) -> bytes:
         """The head of the request without the offer of another protocol."""
         lines = [b"%b: %b" % header for header in self.headers if header[0] not in _OFFER]
@@ -189,6 +318,7 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def _refuse(self, status: bytes, why: bytes) -> None:
         """Closes the connection, with a word on why unless an answer is on its way, which it would end up in."""
+        self._outbox.flush()  # answers that are complete come first
         if self.transport.is_closing():
             return
         cycle = cast("Any", self.cycle)
@@ -220,8 +350,8 @@ class GatewayProtocol(HttpToolsProtocol):
         if self.flow.write_paused:
             return "reader", READER_SECONDS
         if cycle is None or (cycle.response_complete and self._in_head):
-            # Between requests uvicorn's own clock runs; a head that has begun has stopped it.
-            return ("head", HEAD_SECONDS) if cycle is None or self._head else ("idle", None)
+            idle = ("idle", float(self.timeout_keep_alive))
+            return ("head", HEAD_SECONDS) if cycle is None or self._head else idle
         return ("body", STALL_SECONDS) if cycle.more_body else ("answer", None)
 
     def _buffered(self) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final, cast
 
 from pydantic_core import from_json, to_json
@@ -22,7 +23,7 @@ DONE: Final = b"data: [DONE]\n\n"
 
 _OTHER_LINES: Final = (b":", b"event", b"id", b"retry")
 _KEY: Final = b'"model"'
-_MODEL: Final = re.compile(rb'("model"\s*:\s*)"(?:[^"\\]|\\.)*"')
+_MODEL: Final = re.compile(rb'("model"\s*:\s*)"[^"\\]*(?:\\.[^"\\]*)*"')
 
 
 class StreamError(Exception):
@@ -62,18 +63,21 @@ class Framer:
         return data[:end]
 
 
-def usage_of(value: object) -> Usage | None:
+def usage_of(value: Any) -> Usage | None:
     """What a `usage` of the service says; `None` where it says nothing."""
+    usage: dict[str, Any] = value
     if not isinstance(value, dict):
         return None
-    usage = cast("dict[str, Any]", value)
-    details = usage.get("prompt_tokens_details")
-    cached = cast("dict[str, Any]", details).get("cached_tokens") if isinstance(details, dict) else 0
-    return Usage(_count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens")), _count(cached))
+    prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    details: Any = usage.get("prompt_tokens_details")
+    cached = _count(usage["prompt_tokens_details"].get("cached_tokens")) if isinstance(details, dict) else 0
+    if type(prompt) is int and type(completion) is int and prompt >= 0 and completion >= 0:
+        return Usage(prompt, completion, cached)
+    return Usage(_count(prompt), _count(completion), cached)
 
 
 def _count(value: object) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
+    return value if type(value) is int and value >= 0 else 0  # `True` is none
 
 
 def rename(raw: bytes, content: dict[str, Any], name: str) -> bytes:
@@ -96,18 +100,17 @@ def with_model(raw: bytes, name: str) -> bytes | None:
     `None` where a search can't tell the place: another such key or text is there, or letters are spelt otherwise. Each
     search costs as much as the body is long, but for one of a single byte, which is nearly free.
     """
-    if b"\\" in raw and b"\\u006" in raw:
-        return None
     key = raw.find(_KEY)
-    at = key + len(_KEY)
-    if key < 0 or raw.find(_KEY, at) >= 0:
+    if key < 0 or raw.find(_KEY, key + 7) >= 0 or (b"\\" in raw and b"\\u006" in raw):
         return None
-    start = at + (2 if raw.startswith(b':"', at) else 3 if raw.startswith(b': "', at) else 0)
-    end = raw.find(b'"', start)
-    if start == at or b"\\" in raw[start:end]:
-        found = _MODEL.match(raw, key)
-        return None if found is None else b"%b%b%b" % (raw[: found.end(1)], to_json(name), raw[found.end() :])
-    return b"%b%b%b" % (raw[: start - 1], to_json(name), raw[end + 1 :])
+    found = _MODEL.match(raw, key)
+    return None if found is None else b"%b%b%b" % (raw[: found.end(1)], _text(name), raw[found.end() :])
+
+
+@lru_cache(maxsize=1024)
+def _text(name: str) -> bytes:
+    """A name as JSON."""
+    return to_json(name)
 
 
 def add_reasoning_content(content: dict[str, Any]) -> bool:

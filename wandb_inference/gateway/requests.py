@@ -40,6 +40,29 @@ _UNSUPPORTED: Final = frozenset(
         "web_search_options",
     }
 )
+_ORDINARY: Final = frozenset(
+    {
+        "frequency_penalty",
+        "logit_bias",
+        "logprobs",
+        "max_completion_tokens",
+        "max_tokens",
+        "messages",
+        "model",
+        "parallel_tool_calls",
+        "presence_penalty",
+        "reasoning_effort",
+        "response_format",
+        "seed",
+        "stop",
+        "temperature",
+        "tool_choice",
+        "tools",
+        "top_logprobs",
+        "top_p",
+    }
+)
+"""Fields that are the service's alone, and ask for no stream. Who sends no others is spared the search for the rest."""
 _PICTURE_TOKENS: Final = 1000
 """What a picture counts for, about; its bytes say nothing."""
 
@@ -78,31 +101,40 @@ def read_request(
     Raises:
         GatewayError: It can't be one.
     """
-    raw = raw.removeprefix(_BOM)
+    if raw[:3] == _BOM:
+        raw = raw[3:]
     fields = parse(raw)
+    if fields.keys() <= _ORDINARY and model is None and not (server.enforce_user or server.enforced_params):
+        return ChatRequest(
+            raw,
+            fields,
+            True,
+            _model(fields),
+            False,
+            server.include_usage,
+            1,
+            _read_messages(raw, fields),
+            _most(fields),
+            read_headers(headers, server),
+        )
     size = len(fields)
     if model is not None and (model_in_path := fields.setdefault("model", model)) != model:
         # The path wins with LiteLLM, silently. Two names for one request are a mistake.
         raise GatewayError(
             400, "several_models", f"model is {model_in_path!r:.80} and the path says {model!r:.80}", param="model"
         )
-    name: object = fields.get("model")
-    if name is None or name == "":
-        raise no_model()
-    if not isinstance(name, str):
-        raise model_not_text(name)
-    _check_messages(fields)
+    name, tokens = _model(fields), _read_messages(raw, fields)
     stream: object = fields.get("stream")
     if stream is not None and not isinstance(stream, bool):
         raise bad_field("stream", "true or false", stream)
     asked = read_headers(headers, server)
-    is_whole = CLIENT_FIELDS.isdisjoint(fields) and len(fields) == size
+    is_whole = len(fields) == size
     if not CLIENT_FIELDS.isdisjoint(fields):
+        is_whole = False
         asked = read_fields(fields, asked, server)
     options: object = fields.get("stream_options")
     wants = isinstance(options, dict) and bool(cast("dict[str, Any]", options).get("include_usage"))
     choices: object = fields.get("n")
-    most: object = fields.get("max_tokens", fields.get("max_completion_tokens"))
     _check_required(fields, asked, server)
     return ChatRequest(
         raw,
@@ -112,10 +144,24 @@ def read_request(
         bool(stream),
         wants or server.include_usage,
         choices if isinstance(choices, int) and choices > 0 else 1,
-        _estimate(raw, fields),
-        most if isinstance(most, int) and most > 0 else None,
+        tokens,
+        _most(fields),
         asked,
     )
+
+
+def _model(fields: Mapping[str, Any]) -> str:
+    name: object = fields.get("model")
+    if name is None or name == "":
+        raise no_model()
+    if not isinstance(name, str):
+        raise model_not_text(name)
+    return name
+
+
+def _most(fields: Mapping[str, Any]) -> int | None:
+    most: object = fields.get("max_tokens", fields.get("max_completion_tokens"))
+    return most if isinstance(most, int) and most > 0 else None
 
 
 def parse(raw: bytes) -> dict[str, Any]:
@@ -127,12 +173,13 @@ def parse(raw: bytes) -> dict[str, Any]:
     if not raw or raw.isspace():
         raise empty_body()
     try:
-        value: object = from_json(raw, allow_inf_nan=False)
+        value: Any = from_json(raw, allow_inf_nan=False)
     except ValueError as error:
         raise _unreadable(raw, str(error)) from None
+    fields: dict[str, Any] = value
     if not isinstance(value, dict):
         raise not_an_object(value)
-    return cast("dict[str, Any]", value)
+    return fields
 
 
 def _unreadable(raw: bytes, problem: str) -> GatewayError:
@@ -148,18 +195,29 @@ def _unreadable(raw: bytes, problem: str) -> GatewayError:
     return bad_json(what, line, column, start + max(0, column - 1))
 
 
-def _check_messages(fields: dict[str, Any]) -> None:
-    if "messages" not in fields:
-        raise missing_field("messages", "a list of messages")
-    given: object = fields["messages"]
-    if not isinstance(given, list):
-        raise bad_field("messages", "a list of messages", given)
-    messages = cast("list[object]", given)
-    if not messages:
+def _read_messages(raw: bytes, fields: Mapping[str, Any]) -> int:
+    """Tokens of the prompt, about: four bytes each.
+
+    Raises:
+        GatewayError: There are no messages.
+    """
+    messages: Any = fields.get("messages")
+    if not isinstance(messages, list):
+        if "messages" not in fields:
+            raise missing_field("messages", "a list of messages")
+        raise bad_field("messages", "a list of messages", fields["messages"])
+    given: list[Any] = fields["messages"]
+    if not given:
         raise missing_field("messages[0]", "the list of messages is empty")
-    for number, message in enumerate(messages):
+    has_parts = False
+    for message in given:
+        fields_of_it: dict[str, Any] = message
         if not isinstance(message, dict):
-            raise bad_field(f"messages[{number}]", "an object", message)
+            raise bad_field(f"messages[{given.index(message)}]", "an object", message)
+        if isinstance(fields_of_it.get("content"), list):
+            has_parts = True
+    # A picture is a part of a list. To look for one in the body would cost more than to read all of it.
+    return _weight(given) if has_parts else len(raw) // 4 + 1
 
 
 def _check_required(fields: Mapping[str, Any], asked: Asked, server: ServerSettings) -> None:
@@ -173,13 +231,10 @@ def _check_required(fields: Mapping[str, Any], asked: Asked, server: ServerSetti
             raise missing_field(path, "this gateway wants it in each request")
 
 
-def _estimate(raw: bytes, fields: Mapping[str, Any]) -> int:
-    """Tokens of the prompt, about: four bytes each."""
-    # A picture is a part of a list. To look for one in the body would cost more than to read all of it.
-    if not any(isinstance(message.get("content"), list) for message in fields["messages"]):
-        return len(raw) // 4 + 1
+def _weight(messages: list[object]) -> int:
+    """Tokens of messages of which some have pictures."""
     size, pictures = 0, 0
-    pending: list[object] = [fields["messages"]]
+    pending = [*messages]
     while pending:
         value = pending.pop()
         if isinstance(value, str):
@@ -202,6 +257,11 @@ def body_for(request: ChatRequest, deployment: Deployment, model: str) -> bytes:
         model: The id to send.
     """
     fields = request.fields
+    is_plain = not (deployment.defaults or deployment.extra_body or deployment.drop or deployment.drop_unsupported)
+    if is_plain and request.is_whole and not request.stream:
+        spliced = with_model(request.raw, model)
+        if spliced is not None:
+            return spliced
     added = {name: value for name, value in deployment.defaults.items() if name not in fields}
     drops = _UNSUPPORTED.difference(deployment.keep) if deployment.drop_unsupported or request.asked.drop_params else ()
     options: object = fields.get("stream_options")

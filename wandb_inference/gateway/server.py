@@ -137,7 +137,7 @@ class GatewayServer(uvicorn.Server):
         if self.force_exit:
             self.gateway.interrupt()
             self.should_exit = True
-        elif not self.gateway.calls and not self.server_state.tasks:
+        elif not self.gateway.calls and not self.server_state.tasks and not self._is_uploading():
             self.should_exit = True
         elif self._interrupted_at is not None:
             self.should_exit = now - self._interrupted_at >= _AFTER_DRAIN
@@ -145,6 +145,9 @@ class GatewayServer(uvicorn.Server):
             logger.warning("%d requests did not finish in time, and are ended", len(self.gateway.calls))
             self._interrupted_at = now
             self.gateway.interrupt()
+
+    def _is_uploading(self) -> bool:
+        return any(cast("GatewayProtocol", each).is_uploading for each in self.server_state.connections)
 
     def _is_to_reload(self) -> bool:
         return self._hung_up or (self.settings.reload and self._has_changed())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Mapping
-from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from .._core.wire import Context, Request, Timeouts
@@ -20,7 +19,7 @@ from .._transport.outcomes import ERRORS, NotSentError, target_of
 from .._transport.routes import Routes, Way
 from .._version import __version__
 from .config import Deployment, ServerSettings
-from .errors import GatewayError
+from .errors import answer_too_large
 from .routing import Failure, Pick
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ MAX_ERROR: Final = 64 * 1024
 """Bytes that are read of an error."""
 
 
-class _Place:
+class Place:
     """Where a deployment is, and what goes before each body."""
 
     __slots__ = ("deployment", "head", "headers", "key", "origin", "probe", "url", "way")
@@ -66,6 +65,19 @@ class _Place:
         models = path.removesuffix("/chat/completions") + "/models"
         self.probe = b"GET %b HTTP/1.1\r\n%b\r\n" % (models.encode("latin-1"), rest)
 
+    def wire(self, body: bytes, id: bytes, more: Mapping[bytes, bytes]) -> bytes:
+        """A chat request as it goes on the wire.
+
+        Args:
+            body: Its body.
+            id: Its id.
+            more: Headers of it alone.
+        """
+        head = self.head
+        for name, value in more.items():
+            head += b"%b: %b\r\n" % (name, value)
+        return b"%bx-request-id: %b\r\ncontent-length: %d\r\n\r\n%b" % (head, id, len(body), body)
+
 
 class Upstream:
     """The way to all deployments, in one event loop: made in it.
@@ -78,25 +90,26 @@ class Upstream:
         network = Network(verify=server.ssl_verify, cert=server.ssl_certificate)
         self._routes = Routes(network)
         family = socket.AF_INET if server.force_ipv4 else 0
-        self._pool = AsyncPool(_IDLE, Dialer(network, Outbox(asyncio.get_running_loop().call_soon), family))
-        self._places: dict[str, _Place] = {}
+        self.pool = AsyncPool(_IDLE, Dialer(network, Outbox(asyncio.get_running_loop().call_soon), family))
+        self._places: dict[str, Place] = {}
 
     async def open(self) -> None:
         """Ties the connections to the event loop."""
-        await self._pool.open()
+        await self.pool.open()
 
     async def close(self) -> None:
         """Closes the connections."""
-        await self._pool.close()
+        await self.pool.close()
 
     async def send(
-        self, pick: Pick, body: bytes, more: Mapping[str, str], *, stream: bool, clocks: Clocks
+        self, pick: Pick, body: bytes, id: bytes, more: Mapping[bytes, bytes], *, stream: bool, clocks: Clocks
     ) -> AsyncExchange:
         """Sends a chat request, and waits for the head of the answer.
 
         Args:
             pick: The deployment.
             body: What it gets.
+            id: The request's.
             more: Headers of this request alone, checked.
             stream: Whether a stream was asked for.
             clocks: The attempt's.
@@ -104,22 +117,21 @@ class Upstream:
         Raises:
             Exception: One of `ERRORS`.
         """
-        place = self._place(pick.deployment)
+        place = self.place(pick.deployment)
         if not place.way.direct:
-            return await self._send_by_httpx(place, body, more, stream=stream, clocks=clocks)
-        lines = "".join([f"{name}: {value}\r\n" for name, value in more.items()]).encode("latin-1")
-        exchange = AsyncDirectExchange(self._pool, place.origin, "POST", clocks)
-        await exchange.send(b"%b%bcontent-length: %d\r\n\r\n%b" % (place.head, lines, len(body), body))
+            return await self._send_by_httpx(place, body, id, more, stream=stream, clocks=clocks)
+        exchange = AsyncDirectExchange(self.pool, place.origin, "POST", clocks)
+        await exchange.send(place.wire(body, id, more))
         return exchange
 
     async def _send_by_httpx(
-        self, place: _Place, body: bytes, more: Mapping[str, str], *, stream: bool, clocks: Clocks
+        self, place: Place, body: bytes, id: bytes, more: Mapping[bytes, bytes], *, stream: bool, clocks: Clocks
     ) -> AsyncExchange:
         exchange = AsyncHttpxExchange(clocks, stream=stream)
-        request = Request(
-            "POST", place.url, {**place.headers, **more}, body, clocks.timeouts, Context(place.url), stream=stream
-        )
-        await exchange.send(self._pool.httpx(place.way.proxy), request, place.key, place.way.proxy, is_own=True)
+        lines = {b"x-request-id": id, **more}
+        headers = {**place.headers, **{name.decode(): value.decode() for name, value in lines.items()}}
+        request = Request("POST", place.url, headers, body, clocks.timeouts, Context(place.url), stream=stream)
+        await exchange.send(self.pool.httpx(place.way.proxy), request, place.key, place.way.proxy, is_own=True)
         return exchange
 
     async def ask(self, deployment: Deployment, clocks: Clocks) -> AsyncExchange:
@@ -132,35 +144,36 @@ class Upstream:
         Raises:
             Exception: One of `ERRORS`.
         """
-        place = self._place(deployment)
+        place = self.place(deployment)
         if not place.way.direct:
             url = f"{deployment.base_url}/models"
             request = Request("GET", url, place.headers, None, clocks.timeouts, Context(url))
             beside = AsyncHttpxExchange(clocks, stream=False)
-            await beside.send(self._pool.httpx(place.way.proxy), request, place.key, place.way.proxy, is_own=True)
+            await beside.send(self.pool.httpx(place.way.proxy), request, place.key, place.way.proxy, is_own=True)
             return beside
-        exchange = AsyncDirectExchange(self._pool, place.origin, "GET", clocks)
+        exchange = AsyncDirectExchange(self.pool, place.origin, "GET", clocks)
         await exchange.send(place.probe)
         return exchange
 
-    def _place(self, deployment: Deployment) -> _Place:
+    def place(self, deployment: Deployment) -> Place:
+        """Where a deployment is."""
         place = self._places.get(deployment.id)
         if place is None or place.deployment is not deployment:
             url = f"{deployment.base_url}/chat/completions"
             target = target_of(url)
             way = self._routes.to(target.origin)
-            place = _Place(deployment, way, target.origin, target.host, target.path, url)
+            place = Place(deployment, way, target.origin, target.host, target.path, url)
             self._places[deployment.id] = place
         return place
 
 
-def clocks_of(pick: Pick, *, stream: bool) -> Clocks:
+def clocks_of(pick: Pick, now: float, *, stream: bool) -> Clocks:
     """The clocks of an attempt that begins now."""
     read = pick.stall if stream else pick.timeout
-    deadline = None if pick.deadline is None else max(0.001, pick.deadline - monotonic())
+    deadline = None if pick.deadline is None else max(0.001, pick.deadline - now)
     if not stream:  # all of an answer comes at once, or it drips
         deadline = pick.timeout if deadline is None else min(deadline, pick.timeout)
-    return Clocks(Timeouts(min(CONNECT, pick.timeout), read, pick.stall, deadline))
+    return Clocks(Timeouts(min(CONNECT, pick.timeout), read, pick.stall, deadline), now)
 
 
 async def read_all(exchange: AsyncExchange, limit: int | None) -> bytes:
@@ -179,7 +192,7 @@ async def read_all(exchange: AsyncExchange, limit: int | None) -> bytes:
         if limit is not None and size > limit:
             break
     if limit is not None and size > limit:
-        raise GatewayError(502, "answer_too_large", f"The answer is larger than {limit} bytes")
+        raise answer_too_large(limit)
     return first if len(pieces) == 1 else b"".join(pieces)
 
 

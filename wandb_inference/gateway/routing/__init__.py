@@ -11,6 +11,7 @@ from ._line import Waiter
 from ._plan import Plan
 from ._router import Router, Status
 from ._sharing import share_of
+from ._shortcut import Ride
 from ._telling import error_of
 from ._values import Caller, Failure, Finished, Pick, Queue, Sleep, Step, Usage, Wishes
 
@@ -26,6 +27,7 @@ __all__ = [
     "Purse",
     "Queue",
     "Remaining",
+    "Ride",
     "Router",
     "Sleep",
     "Status",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from ..._core.adaptive import Verdict
 from ..config import GatewayConfig, KeyRule, Match
@@ -11,13 +11,12 @@ from ..errors import (
     BudgetError,
     GatewayError,
     LimitError,
-    LimitKind,
     Scope,
     expired_key,
     model_not_allowed,
     overloaded,
 )
-from ._counting import Ledger, Meter, Purse
+from ._counting import Ledger, Meter, Purse, Reading
 from ._leases import Booking, amount
 from ._line import Line, Pass, Place, Waiter
 from ._values import Caller, Usage
@@ -63,14 +62,8 @@ class Worker(Gate):
         return overloaded(_AT_ONCE)
 
 
-class Remaining(NamedTuple):
-    """What is left of a limit."""
-
-    kind: LimitKind
-    limit: int
-    left: int
-    reset: float
-    """Seconds until all of it is free again, at the latest."""
+Remaining: TypeAlias = tuple[str, Reading]
+"""The kind of a limit, and how it stands."""
 
 
 class Ticket:
@@ -114,12 +107,7 @@ class Ticket:
 
     def remaining(self, now: float) -> list[Remaining]:
         """What is left of the caller's limits."""
-        found: list[Remaining] = []
-        for kind, meter in self._meters:
-            left = max(0, meter.limit - meter.used(now))
-            name: LimitKind = "rpm" if kind == "rpm" else "tpm"
-            found.append(Remaining(name, meter.limit, left, meter.empty_in(now)))
-        return found
+        return [(kind, meter.reading(now)) for kind, meter in self._meters]
 
     def close(
         self, now: float, wall: float, *, usage: Usage | None = None, cost: Decimal | None = None, used: bool = True
@@ -148,7 +136,7 @@ class Ticket:
             self._line.serve(now)
 
 
-class _Account(NamedTuple):
+class Account(NamedTuple):
     """What counts for a key."""
 
     rule: KeyRule | None
@@ -170,7 +158,7 @@ class Admission:
         self._ledger = ledger
         self._line = line
         self._gates: dict[str, Gate] = {}
-        self._accounts: dict[str, _Account] = {}
+        self._accounts: dict[str, Account] = {}
 
     def configure(self, config: GatewayConfig) -> None:
         """Goes on by this configuration; what was counted stays."""
@@ -200,7 +188,7 @@ class Admission:
                 raise expired_key()
             if not rule.allows(match):
                 raise model_not_allowed(match.asked)
-        account = self._account(rule)
+        account = self.account(rule)
         meters, purses = account.meters, account.purses
         for purse in purses:
             if not purse.fits(cost, wall):
@@ -212,13 +200,17 @@ class Admission:
         booking = None
         if meters or purses:
             booking = Booking(meters, purses, prompt=prompt, completion=completion, cost=cost, now=now)
-        return Ticket(caller, list(account.gates), booking, meters, self._line, self._patience)
+        return self.ticket(caller, account, booking)
+
+    def ticket(self, caller: Caller, account: Account, booking: Booking | None) -> Ticket:
+        """A ticket for what was reserved."""
+        return Ticket(caller, list(account.gates), booking, account.meters, self._line, self._patience)
 
     def has_purse(self, caller: Caller) -> bool:
         """Whether dollars of a caller are counted against a budget."""
-        return bool(self._account(caller.rule).purses)
+        return bool(self.account(caller.rule).purses)
 
-    def _account(self, rule: KeyRule | None) -> _Account:
+    def account(self, rule: KeyRule | None) -> Account:
         """What counts for a key; `None`: for those who may do everything."""
         name = "" if rule is None else rule.name
         account = self._accounts.get(name)
@@ -238,7 +230,7 @@ class Admission:
             gate = self._gate(scope, rule.max_parallel_requests or self._key_parallel)
             if gate is not None:
                 gates.append(gate)
-        account = self._accounts[name] = _Account(rule, meters, purses, tuple(gates))
+        account = self._accounts[name] = Account(rule, meters, purses, tuple(gates))
         return account
 
     def _gate(self, scope: str, limit: int | None) -> Gate | None:

@@ -57,20 +57,21 @@ class Record:
     Counts the last minute in whole seconds, so that it holds no more than sixty entries.
     """
 
-    __slots__ = ("_seconds", "failed", "total")
+    __slots__ = ("_last", "_seconds", "failed", "total")
 
     def __init__(self) -> None:
         self._seconds: deque[list[int]] = deque()
+        self._last: list[int] | None = None
         self.total = 0
         self.failed = 0
 
     def add(self, now: float, *, failed: bool) -> None:
         """Notes how a request ended."""
-        self._forget(now)
-        second = int(now)
-        if not self._seconds or self._seconds[-1][0] != second:
-            self._seconds.append([second, 0, 0])
-        last = self._seconds[-1]
+        last = self._last
+        if last is None or not last[0] <= now < last[0] + 1:
+            self._forget(now)
+            last = self._last = [int(now), 0, 0]
+            self._seconds.append(last)
         last[1] += 1
         self.total += 1
         if failed:
@@ -84,6 +85,7 @@ class Record:
     def clear(self) -> None:
         """Starts anew."""
         self._seconds.clear()
+        self._last = None
         self.total = self.failed = 0
 
     def _forget(self, now: float) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from ..config import Duration
 
@@ -34,6 +34,10 @@ class Entry:
         self.live = True
 
 
+Reading: TypeAlias = tuple[int, int, float]
+"""A limit, what is left of it, and the seconds until all of it is free again, at the latest."""
+
+
 class Meter(Protocol):
     """Counts something that may happen so and so often in a minute."""
 
@@ -47,8 +51,8 @@ class Meter(Protocol):
         """Seconds until so much more fits; 0: it does now."""
         ...
 
-    def empty_in(self, now: float) -> float:
-        """Seconds until nothing of the last minute is used any more; 0: nothing is now."""
+    def reading(self, now: float) -> Reading:
+        """How the limit stands."""
         ...
 
     def take(self, amount: int, now: float) -> object:
@@ -110,10 +114,11 @@ class Minute:
 
     def fits(self, amount: int, now: float) -> bool:
         """Whether so much more is within the limit."""
-        if not self._entries:
+        entries, limit = self._entries, self.limit
+        if not entries:
             return True
-        limit = self.limit
-        return self.used(now) + (amount if amount < limit else limit) <= limit
+        used = self._total if entries[0].until > now else self.used(now)
+        return used + (amount if amount < limit else limit) <= limit
 
     def wait(self, amount: int, now: float) -> float:
         """Seconds until so much more fits."""
@@ -126,19 +131,22 @@ class Minute:
             wait = entry.until - now
         return wait
 
-    def empty_in(self, now: float) -> float:
-        """Seconds until nothing of the last minute is used any more."""
-        return self._entries[-1].until - now if self.used(now) > 0 else 0.0
+    def reading(self, now: float) -> Reading:
+        """How the limit stands."""
+        entries, limit = self._entries, self.limit
+        used = self._total if entries and entries[0].until > now else self.used(now)
+        return limit, limit - used if used < limit else 0, entries[-1].until - now if used > 0 else 0.0
 
     def take(self, amount: int, now: float) -> Entry:
         """Reserves so much."""
         self._total += amount
         entries = self._entries
-        if self.limit > _FINE and entries and now - entries[-1].first < _STEP:
+        if entries and self.limit > _FINE:
             last = entries[-1]
-            last.amount += amount
-            last.until = now + SPAN
-            return last
+            if now - last.first < _STEP:
+                last.amount += amount
+                last.until = now + SPAN
+                return last
         entry = Entry(amount, now)
         entries.append(entry)
         return entry

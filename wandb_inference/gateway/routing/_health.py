@@ -24,6 +24,7 @@ class Health:
 
     def __init__(self, settings: RouterSettings) -> None:
         self._settings = settings
+        self._samples = settings.strategy == "latency-based-routing"
 
     def begun(self, state: DeploymentState, probed: tuple[Breaker, ...]) -> None:
         """A stream has begun: that is proof enough for a test."""
@@ -51,11 +52,10 @@ class Health:
             tokens: Of the answer; `None`: nobody knows.
         """
         state.record.add(now, failed=False)
-        whole = None
         if tokens is not None:
             state.learn(tokens)
-            whole = seconds / max(1, tokens)
-        self._sample(state, now, whole, first)
+        if self._samples:
+            self._sample(state, now, None if tokens is None else seconds / max(1, tokens), first)
         if probed:
             self._close(state, probed)
 
@@ -87,7 +87,7 @@ class Health:
                 self._close(state, probed)
             return
         state.record.add(now, failed=True)
-        if failure.kind == "timeout":
+        if failure.kind == "timeout" and self._samples:
             self._sample(state, now, PENALTY, PENALTY)
         if self._settings.disable_cooldowns:
             return
@@ -107,8 +107,7 @@ class Health:
             breaker.open(now, length, cause)
 
     def _sample(self, state: DeploymentState, now: float, whole: float | None, first: float | None) -> None:
-        if self._settings.strategy == "latency-based-routing":
-            state.latency.add(now, whole=whole, first=first, most=self._settings.latency_samples)
+        state.latency.add(now, whole=whole, first=first, most=self._settings.latency_samples)
 
     def _is_enough(self, state: DeploymentState, failure: Failure, span: float, now: float, *, is_alone: bool) -> bool:
         kind, allowed = self._allowed(state, failure)

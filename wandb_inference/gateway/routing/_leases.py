@@ -7,7 +7,6 @@ from decimal import Decimal
 from ..._core.adaptive import Verdict
 from ._counting import Meter, Purse
 from ._line import Pass
-from ._price import cost_of
 from ._state import Seat
 from ._values import Failure, Usage
 
@@ -46,6 +45,17 @@ class Booking:
         self._held = cost
         for purse in purses:
             purse.hold(cost)
+
+    @classmethod
+    def of(cls, taken: list[tuple[str, Meter, object, int]]) -> Booking:
+        """What was reserved of limits already.
+
+        Args:
+            taken: Of each its kind, the meter, what it gave for it, and how much.
+        """
+        booking = cls((), (), prompt=0, completion=0, cost=_NOTHING, now=0.0)
+        booking._taken = taken
+        return booking
 
     def end(self, usage: Usage | None, cost: Decimal | None, now: float, wall: float) -> None:
         """Sets what was used in place of what was reserved; where nobody knows, that stays."""
@@ -94,7 +104,7 @@ class Lease:
 
     def cost(self, usage: Usage) -> Decimal | None:
         """Dollars for what was used; `None` where no price is known."""
-        return cost_of(self.place.rate, usage)
+        return self.place.cost(usage)
 
     def leave(self, verdict: Verdict, seconds: float | None = None) -> float | None:
         """Gives the place back; the seconds after which a refused request may come back free of charge."""

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, cast
 
-from ..config import Match
+from ..config import GatewayConfig, Match
 from ..errors import GatewayError, deadline_passed, stream_interrupted
 from ._admission import Gate, Ticket
 from ._fallbacks import Trail, cause_of
+from ._group import GroupState
 from ._leases import Lease
 from ._line import Pass, Waiter
 from ._retrying import verdict
@@ -61,6 +62,9 @@ class Plan:
         own: Sequence[Match] | None,
         ticket: Ticket | None,
         now: float,
+        *,
+        config: GatewayConfig | None = None,
+        group: GroupState | None = None,
     ) -> None:
         allowed = router.settings.deadline if wishes.deadline is None else wishes.deadline
         self.wishes = wishes
@@ -72,13 +76,13 @@ class Plan:
         self._ticket = ticket
         self._caller = "" if ticket is None else ticket.caller.name
         self._trail: Trail | None = None
-        self._config, self._match, self._own = router.config, match, own  # a reload is for later requests
+        self._config, self._match, self._own = config or router.config, match, own  # a reload is for later requests
         self._error: GatewayError | None = None
         self._waiter: Waiter | None = None
         self._lease: Lease | None = None
         self._done: Finished | None = None
         self._begun = False
-        self._visit = self._enter(match)
+        self._visit = self._enter(match, group)
 
     @property
     def fallbacks(self) -> int:
@@ -115,6 +119,17 @@ class Plan:
         while step is None:
             step = self._look(now)
         return step
+
+    def resume(self, seat: Seat, taken: Pass, now: float) -> Pick:
+        """The first pick, of a place that was taken already.
+
+        Args:
+            seat: The place.
+            taken: What was taken of it.
+            now: When that was.
+        """
+        self._visit.choose_from()
+        return self._pick(seat, taken, now)
 
     def begun(self, pick: Pick, now: float) -> None:
         """The first data event of a stream is there, and is no error: nothing is tried again from here on."""
@@ -200,10 +215,10 @@ class Plan:
             self._trail = Trail(config, self._match, self._own, config.router.max_fallbacks)
         return self._trail
 
-    def _enter(self, match: Match) -> Visit:
+    def _enter(self, match: Match, group: GroupState | None = None) -> Visit:
         latest = self._started + self._router.settings.timeout
         give_up = latest if self.deadline is None else min(latest, self.deadline)
-        return Visit(self._router, match, self.wishes, self._caller, give_up)
+        return Visit(self._router, match, group or self._router.group(match), self.wishes, self._caller, give_up)
 
     def _look(self, now: float) -> Step | None:
         """The next step in the group that is asked now; `None`: another group is to be looked at."""

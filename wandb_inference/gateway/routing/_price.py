@@ -8,7 +8,6 @@ from typing import NamedTuple
 from ..._money.price import table_price
 from ...catalogue import known
 from ..config import Deployment
-from ._values import Usage
 
 
 class Rate(NamedTuple):
@@ -20,6 +19,8 @@ class Rate(NamedTuple):
 
     def cost(self, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0) -> Decimal:
         """Dollars for so many tokens; the cached ones are some of the prompt's."""
+        if not cached_tokens:
+            return prompt_tokens * self.prompt + completion_tokens * self.completion
         cached = min(cached_tokens, prompt_tokens)
         return (prompt_tokens - cached) * self.prompt + cached * self.cached + completion_tokens * self.completion
 
@@ -40,13 +41,6 @@ def rate_of(deployment: Deployment, model: str) -> Rate | None:
         return None
     prompt = prompt or Decimal(0)
     return Rate(prompt, completion or Decimal(0), prompt if cached is None else cached)
-
-
-def cost_of(rate: Rate | None, usage: Usage) -> Decimal | None:
-    """Dollars for a request; `None` where no price is known."""
-    if usage.cost is not None or rate is None:
-        return usage.cost
-    return rate.cost(usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens)
 
 
 def window_of(deployment: Deployment, model: str) -> int | None:

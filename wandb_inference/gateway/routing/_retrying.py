@@ -118,22 +118,22 @@ class RetryBudget:
         share: Retries for each request, from 0 to 1 as a rule; 0: no retries at all.
     """
 
-    __slots__ = ("_always", "_at", "_saved", "share")
+    __slots__ = ("_always", "_at", "_saved", "requests", "share")
 
     def __init__(self, share: float) -> None:
         self.share = share
         self._saved = 0.0
         self._always = _SECOND
         self._at = 0.0
-
-    def request(self) -> None:
-        """Counts a request."""
-        self._saved = min(_BURST, self._saved + self.share)
+        self.requests = 0
+        """Requests since the last retry."""
 
     def take(self, now: float) -> bool:
         """Whether one more retry may be."""
         if self.share <= 0.0:
             return False
+        self._saved = min(_BURST, self._saved + self.requests * self.share)
+        self.requests = 0
         self._always = min(_SECOND, self._always + (now - self._at) * _SECOND)
         self._at = now
         if self._always >= 1.0:

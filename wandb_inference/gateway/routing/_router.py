@@ -19,6 +19,7 @@ from ._line import Line, Waiter
 from ._plan import Plan
 from ._price import rate_of
 from ._retrying import RetryBudget
+from ._shortcut import Ride, Shortcut
 from ._state import GUESS, DeploymentState, Lane, Seat
 from ._strategies import shares, strategy_of
 from ._values import Caller, Wishes
@@ -26,6 +27,8 @@ from ._values import Caller, Wishes
 _MOST_SEATS: Final = 1000
 """Model ids that a deployment keeps places for; with wildcards it is clients who make up ids."""
 
+_MOST_WAYS: Final = 10_000
+"""Short ways that are remembered, for each key and each name of a model that it asked for."""
 
 _PROBE: Final = "a probe found that "
 
@@ -101,6 +104,7 @@ class Router:
         self.budget = RetryBudget(config.router.retry_budget)
         self.line.longest = self._queue_length if config.server.max_queued is None else config.server.max_queued
         self.admission.configure(config)
+        self._ways: dict[tuple[str, str], Shortcut] = {}
         old, self.states, self.groups = self.states, {}, {}
         self._known, self._credentials = self._credentials, {}
         for group in config.groups.values():
@@ -156,8 +160,36 @@ class Router:
                 if rule is not None and not rule.allows(found):
                     raise model_not_allowed(name, param="fallbacks")
                 own.append(found)
-        self.budget.request()
+        self.budget.requests += 1
         return Plan(self, match, asked, own, ticket, now)
+
+    def ride(self, caller: Caller, model: str, tokens: int, max_tokens: int | None, now: float) -> Ride | None:
+        """The short way for a request that asks nothing of the router; `None`: the long one is to be gone.
+
+        Args:
+            caller: Who asks.
+            model: What for.
+            tokens: Of the prompt, an estimate.
+            max_tokens: Of the answer at most, where the request says so.
+            now: The time.
+        """
+        way = self._ways.get((caller.name, model))
+        if way is None or way.caller is not caller:
+            way = self._way(caller, model)
+            if way is None:
+                return None
+        return way.ride(tokens, max_tokens, now)
+
+    def _way(self, caller: Caller, model: str) -> Shortcut | None:
+        match = self.config.match(model)
+        if match is None:
+            return None
+        way = Shortcut.find(self, caller, match, self.admission.account(caller.rule))
+        if way is not None:
+            if len(self._ways) >= _MOST_WAYS:
+                self._ways.clear()
+            self._ways[caller.name, model] = way
+        return way
 
     def group(self, match: Match) -> GroupState:
         """The group of a match.
@@ -178,11 +210,12 @@ class Router:
         if seat is None:
             if len(seats) >= _MOST_SEATS:
                 _forget(seats)
+                self._ways.clear()
             key = (deployment.base_url, deployment.project, id)
             lane = self._lanes.get(key)
             if lane is None:
                 lane = self._lanes[key] = Lane()
-            seat = seats[id] = Seat(state, lane, rate_of(deployment, id))
+            seat = seats[id] = Seat(state, id, lane, rate_of(deployment, id))
         return seat
 
     def probed(self, id: str, problem: str | None, now: float, seconds: float) -> None:

@@ -12,6 +12,7 @@ from ._counting import Ledger, Meter, Purse
 from ._latency import Latency
 from ._line import Pass, Place
 from ._price import Rate, rate_of
+from ._values import Usage
 
 MOST: Final = 100_000
 """Requests at a time where nothing limits them."""
@@ -66,10 +67,12 @@ class Lane:
 class Seat(Place):
     """A place at a deployment, for one model id."""
 
-    __slots__ = ("lane", "rate", "state")
+    __slots__ = ("id", "lane", "rate", "state")
 
-    def __init__(self, state: DeploymentState, lane: Lane, rate: Rate | None) -> None:
+    def __init__(self, state: DeploymentState, id: str, lane: Lane, rate: Rate | None) -> None:
         super().__init__()
+        self.id = id
+        """The model's, as the deployment is asked for it."""
         self.state = state
         self.lane = lane
         self.rate = rate
@@ -84,6 +87,12 @@ class Seat(Place):
             return False
         window = self.lane.window
         return window is None or self.lane.in_flight < window.limit
+
+    def cost(self, usage: Usage) -> Decimal | None:
+        """Dollars for what was used; `None` where no price is known."""
+        prompt, completion, cached, cost = usage
+        rate = self.rate
+        return cost if cost is not None or rate is None else rate.cost(prompt, completion, cached)
 
     def most(self) -> int:
         """How many can be there at a time."""

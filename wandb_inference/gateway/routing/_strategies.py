@@ -40,10 +40,7 @@ def shares(deployments: Sequence[Deployment]) -> list[float]:
 
 def simple_shuffle(seats: Sequence[Seat], random: Random, now: float, *, stream: bool) -> Seat:
     """By chance, in proportion to the shares."""
-    total = 0.0
-    for seat in seats:
-        total += seat.state.share
-    at = random.random() * total
+    at = random.random() * sum([seat.state.share for seat in seats])
     for seat in seats:
         at -= seat.state.share
         if at < 0.0:

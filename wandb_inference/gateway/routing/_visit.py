@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, Union
 from ..config import Match
 from ..errors import GatewayError, LimitError, all_down, queue_full
 from ._choosing import Choice, choose, sort_out
-from ._group import Need, has_room, shortage
+from ._group import GroupState, Need, has_room, shortage
 from ._leases import Booking, Lease
 from ._line import Pass
 from ._retrying import pause, retries_of, where
@@ -49,7 +49,8 @@ class Visit:
 
     Args:
         router: The router.
-        match: The group.
+        match: What is asked for.
+        group: Who serves it.
         wishes: What the request wants.
         caller: Whose limits count.
         give_up: When no new attempt begins any more.
@@ -74,14 +75,16 @@ class Visit:
         "was_asked",
     )
 
-    def __init__(self, router: Router, match: Match, wishes: Wishes, caller: str, give_up: float) -> None:
+    def __init__(
+        self, router: Router, match: Match, group: GroupState, wishes: Wishes, caller: str, give_up: float
+    ) -> None:
         self.match = match
         self.resume: float | None = None
         """When the next attempt may begin, if not at once."""
         self.was_asked = False
         """Whether there was an attempt in this group."""
         self._router = router
-        self._group = router.group(match)
+        self._group = group
         self._wishes = wishes
         self._caller = caller
         self._give_up = give_up
@@ -107,12 +110,9 @@ class Visit:
     def find(self, now: float) -> Found:
         """The place to take, the places to wait for, or why there is none."""
         router, match, wishes = self._router, self.match, self._wishes
-        states = self._eligible
-        if states is None:
-            found = self._group.eligible(match, wishes, router.settings)
-            if isinstance(found, GatewayError):
-                return found
-            states = self._eligible = found
+        states = self.choose_from()
+        if isinstance(states, GatewayError):
+            return states
         seats = [router.seat(state, match) for state in states]
         need = self.need(now)
         choice = sort_out(states, seats, self._tried, need, now)
@@ -125,6 +125,15 @@ class Visit:
             self._is_test = all(seat.state.is_sick() for seat in choice.full)
             return self._wait(choice.full, now)
         return self._last_resort(choice, need, now)
+
+    def choose_from(self) -> Sequence[DeploymentState] | GatewayError:
+        """The deployments that fit the request, or why there is none."""
+        if self._eligible is None:
+            found = self._group.eligible(self.match, self._wishes, self._router.settings)
+            if isinstance(found, GatewayError):
+                return found
+            self._eligible = found
+        return self._eligible
 
     def is_fit(self, seat: Seat, now: float) -> bool:
         """Whether a place that was waited for is still the right one."""

@@ -1,0 +1,331 @@
+"""A chat request without a task: while all is well, nothing has to be waited for but the answer, and callbacks do that.
+
+It goes the router's short way, at less than half the cost. Whatever else comes (a stream, a limit, a connection that
+has to be made, an error) is handed over to a task, which goes on from there by the steps of `Chat` and `Attempt`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from time import monotonic
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+from .._transport.async_exchange import AsyncDirectExchange
+from .._transport.clocks import ClockError
+from .._transport.http11 import ProtocolError, read_whole
+from .answers import CLOSE, JSON_LINE, chat_headers, cost_headers, path_lines
+from .asked import NOTHING
+from .attempt import Attempt
+from .call import Call, Reason
+from .chat import Chat, headers_for
+from .errors import GatewayError, answer_too_large, draining, internal_error
+from .metrics import WayMetrics
+from .requests import ChatRequest, body_for, read_request
+from .routing import Caller, Failure, Finished, Pick, Ride, Step
+from .upstream import Place, failure_of
+from .whole import read_answer
+
+if TYPE_CHECKING:
+    from .._transport.async_connection import AsyncConnection
+    from .._transport.pool import Origin
+    from .app import Gateway
+
+logger = logging.getLogger("wandb_inference.gateway")
+
+_MOST: Final = 256 * 1024
+"""Bytes of an answer that are put together here."""
+
+
+class Handed(NamedTuple):
+    """A request that a task is to go on with."""
+
+    chat: Chat
+    step: Step | Attempt | None
+    """What is to be done next; `None`: begin."""
+
+
+class Line(Protocol):
+    """The client's side of the connection."""
+
+    left: Callable[[], None] | None
+
+    def answer(self, head: bytes, body: bytes) -> bool:
+        """Writes a whole answer of status 200 at once, for a task; whether it could be."""
+        ...
+
+    def reply(self, head: bytes, body: bytes) -> None:
+        """Writes a whole answer of status 200."""
+        ...
+
+    def hand_over(self, handed: Handed) -> None:
+        """Has a task go on."""
+        ...
+
+
+class _Stop(NamedTuple):
+    """What is looked up once for a short way's requests at one of its deployments."""
+
+    place: Place
+    origin: Origin | None
+    """Where connections go; `None`: through a proxy, not by connections of ours."""
+    seconds: float
+    """For a whole answer."""
+    series: WayMetrics
+    path: bytes
+    """What answers say of it."""
+
+
+class Express(Call):
+    """A chat request without a task. It watches the connection to the service.
+
+    Args:
+        gateway: The gateway.
+        line: The client's side of the connection.
+        headers: The request's, names in lower case.
+    """
+
+    _caller: Caller
+    _request: ChatRequest
+    _ride: Ride
+    _stop: _Stop
+    _way: AsyncConnection
+    _exchange: AsyncDirectExchange | None = None
+    _body = b""
+    _is_handed = False
+    _made: tuple[Chat, Pick] | None = None
+
+    def __init__(self, gateway: Gateway, line: Line, headers: dict[bytes, bytes]) -> None:
+        super().__init__(headers, line)
+        self._gateway = gateway
+        self._line = line
+
+    @classmethod
+    def take(cls, gateway: Gateway, line: Line, headers: dict[bytes, bytes], raw: bytes) -> bool:
+        """Whether a request is in good hands; if not, a task is to begin it.
+
+        Args:
+            gateway: The gateway.
+            line: The client's side of the connection.
+            headers: The request's, none of them twice, names in lower case.
+            raw: Its body.
+        """
+        if gateway.is_draining:
+            return False
+        express = cls(gateway, line, headers)
+        try:
+            express._caller = gateway.keyring.caller(headers)
+            express._request = read_request(raw, headers, gateway.config.server)
+            handed = express._begin()
+        except Exception:
+            return False  # the task meets the same, and tells the client
+        gateway.calls.add(express)
+        line.left = express._leave
+        if handed is not None:
+            express._hand_over(handed)
+        return True
+
+    def _begin(self) -> Handed | None:
+        """Sends the request; what a task is to do where that can't be done here."""
+        gateway, request = self._gateway, self._request
+        ride = None
+        if not request.stream and request.asked is NOTHING:
+            ride = gateway.router.ride(
+                self._caller, request.model, request.prompt_tokens, request.max_tokens, monotonic()
+            )
+        if ride is None:
+            return Handed(Chat(gateway, self, self._caller, request), None)
+        self._ride = ride
+        try:
+            return None if self._submit(ride) else Handed(*self._planned())
+        except Exception:
+            return self._mistake()
+
+    def _submit(self, ride: Ride) -> bool:
+        """Whether the request could be sent on a connection that is there already."""
+        gateway, seat = self._gateway, ride.seat
+        stop = self._stop = ride.way.notes.get(seat) or self._look_up(ride)
+        connection = None if stop.origin is None else gateway.upstream.pool.take(stop.origin)
+        if connection is None:
+            return False
+        place = stop.place
+        body = body_for(self._request, place.deployment, seat.id)
+        more = headers_for(self.headers, gateway.config.server.forward_headers)
+        connection.write_now(place.wire(body, self.id, more))
+        connection.watch(self, ride.started + stop.seconds)
+        self._way = connection
+        return True
+
+    def _look_up(self, ride: Ride) -> _Stop:
+        gateway, deployment, settings = self._gateway, ride.seat.state.deployment, ride.way.config.router
+        seconds = settings.timeout if deployment.timeout is None else deployment.timeout
+        place, group = gateway.upstream.place(deployment), ride.way.match.group.name
+        stop = ride.way.notes[ride.seat] = _Stop(
+            place,
+            place.origin if place.way.direct else None,
+            seconds if settings.deadline is None else min(seconds, settings.deadline),
+            gateway.metrics.way(group, self._caller.name, deployment.id),
+            path_lines(deployment.id, group),
+        )
+        return stop
+
+    # What the connection to the service tells
+
+    def received(self, data: bytes) -> None:
+        """A part of the answer has arrived, or all of it."""
+        try:
+            if self._exchange is None:
+                raw = read_whole(data)
+                if raw is not None:
+                    connection = self._way
+                    connection.unwatch()
+                    self._gateway.upstream.pool.put(self._stop.place.origin, connection)
+                    self._answer(raw)
+                    return
+            self._read(data)
+        except Exception:
+            self._fail()
+
+    def lost(self, error: Exception | None) -> None:
+        """The connection has ended."""
+        try:
+            exchange = self._reading()
+            if exchange.is_untouched:
+                pool = self._gateway.upstream.pool
+                pool.discard(self._way)
+                pool.clear(self._stop.place.origin)
+                self._hand_over(Handed(*self._planned()))  # the same attempt once more, on a new connection
+            elif error is not None:
+                self._broken(error)
+            else:
+                self._read(b"")
+        except Exception:
+            self._fail()
+
+    def late(self, error: ClockError) -> None:
+        """The answer is not there in time."""
+        try:
+            self._broken(error)
+        except Exception:
+            self._fail()
+
+    # What the client's side tells
+
+    def stop(self, reason: Reason) -> None:
+        """The client has left, or the gateway stops."""
+        if self._is_handed:
+            super().stop(reason)
+            return
+        attempt = self._attempt()
+        self._abort()
+        attempt.left()
+        if reason == "drained":
+            self.more_headers = (*self.more_headers, CLOSE)
+            self._hand_over(Handed(attempt.chat, Finished(draining())))
+            return
+        self.close()
+        attempt.chat.end()
+        self._gateway.ended(attempt.chat, 499)
+
+    # The answer
+
+    def _reading(self) -> AsyncDirectExchange:
+        exchange = self._exchange
+        if exchange is None:
+            pool, origin = self._gateway.upstream.pool, self._stop.place.origin
+            exchange = self._exchange = AsyncDirectExchange.under_way(pool, origin, self._way)
+        return exchange
+
+    def _read(self, data: bytes) -> None:
+        """Reads an answer that comes in parts, or that is not plain."""
+        exchange = self._reading()
+        try:
+            body, is_whole = exchange.feed(data)
+        except ProtocolError as error:
+            self._broken(error)
+            return
+        if not exchange.status:
+            return
+        body = self._body + body if self._body else body
+        if exchange.status != 200 or exchange.is_coded or len(body) > _MOST:
+            self._way.unwatch()
+            attempt = self._attempt()
+            exchange.wait(body, attempt.clocks)
+            attempt.exchange = exchange
+            self._hand_over(Handed(attempt.chat, attempt))
+        elif not is_whole:
+            self._body = body
+        else:
+            self._way.unwatch()
+            exchange.release()
+            self._answer(body)
+
+    def _answer(self, raw: bytes) -> None:
+        """Answers with what the service said."""
+        gateway, ride, stop = self._gateway, self._ride, self._stop
+        server, seat, way = gateway.config.server, ride.seat, ride.way
+        most = server.max_response_bytes
+        if most is not None and len(raw) > most:
+            self._hand_over(Handed(self._planned()[0], Finished(answer_too_large(most))))
+            return
+        answer = read_answer(raw, self._request.model, reasoning_content=server.reasoning_content)
+        if answer is None:
+            self._failed(Failure("invalid"))
+            return
+        now, usage = monotonic(), answer.usage
+        seconds, overhead = now - ride.started, ride.started - self.started
+        cost = None if usage is None else seat.cost(usage)
+        way.over(ride, now, seconds=seconds, usage=usage)
+        spent = stop.series.answered(usage, cost, now - self.started, seconds, overhead)
+        head = chat_headers(self.id, stop.path, way.remaining(now), seconds, overhead)
+        self.status = 200
+        self.is_over = True
+        self._line.left = None
+        gateway.calls.discard(self)
+        self._line.reply(b"%b%b%b" % (JSON_LINE, head, cost_headers(cost, spent)), answer.body)
+
+    def _broken(self, error: Exception) -> None:
+        """There is no answer, for one of `ERRORS`."""
+        self._abort()
+        self._failed(failure_of(error))
+
+    def _failed(self, failure: Failure) -> None:
+        attempt = self._attempt()
+        try:
+            attempt.failed(failure)
+            step = attempt.chat.plan.next(monotonic())
+        except GatewayError as error:
+            step = Finished(error)
+        self._hand_over(Handed(attempt.chat, step))
+
+    def _fail(self) -> None:
+        """An exception that nobody thought of: the client is told, and nobody waits for ever."""
+        self._abort()
+        self._hand_over(self._mistake())
+
+    def _mistake(self) -> Handed:
+        logger.exception("a request ended with a mistake of the gateway's own")
+        return Handed(self._planned()[0], Finished(internal_error()))
+
+    def _abort(self) -> None:
+        self._way.unwatch()
+        self._gateway.upstream.pool.discard(self._way)
+
+    # From here on by a task
+
+    def _planned(self) -> tuple[Chat, Pick]:
+        """The request as if it had gone the long way to here."""
+        if self._made is None:
+            ride = self._ride  # with the match that it began with: a reload may have taken it away
+            chat = Chat(self._gateway, self, self._caller, self._request, ride.way.match)
+            chat.began = ride.started
+            chat.plan, pick, chat.ticket = ride.way.plan(ride, chat.wishes())
+            self._made = chat, pick
+        return self._made
+
+    def _attempt(self) -> Attempt:
+        return Attempt(*self._planned(), began=self._ride.started)
+
+    def _hand_over(self, handed: Handed) -> None:
+        self._is_handed = True
+        self._line.hand_over(handed)
