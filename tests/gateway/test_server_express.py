@@ -610,6 +610,18 @@ async def test_mistakes_of_its_own(tmp_path, monkeypatch, caplog, where):
     assert status.in_flight == 0
 
 
+async def test_a_mistake_within_the_parser(tmp_path, monkeypatch, caplog):
+    """What goes wrong while a request is read is no fault of the client's, and the log says what it was."""
+    monkeypatch.setattr(Express, "take", None)
+    async with serving(configured(tmp_path)) as served:
+        answer = await served.chat()
+
+    assert answer.status_code == 500
+    assert "NoneType" not in answer.text
+    assert "mistake of the gateway's own" in caplog.text
+    assert "'NoneType' object is not callable" in caplog.text
+
+
 # Between its end here and the beginning of a task
 
 
