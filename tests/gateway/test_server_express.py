@@ -38,6 +38,7 @@ from wandb_inference.gateway import express, protocol
 from wandb_inference.gateway.app import Gateway
 from wandb_inference.gateway.attempt import Attempt
 from wandb_inference.gateway.express import Express, Handed
+from wandb_inference.gateway.routing import Router
 
 KEY = {"authorization": f"Bearer {ENVIRON['KEY_A']}"}
 PLAIN = whole(completion())
@@ -48,6 +49,14 @@ model_list:
     litellm_params: {{model: wandb/{MODEL}, timeout: 0.2}}
 router_settings: {{num_retries: 0}}
 """
+
+
+@pytest.fixture(params=["short", "long"], autouse=True)
+def by(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Each test goes both ways through the router."""
+    if request.param == "long":
+        monkeypatch.setattr(Router, "ride", lambda *_: None)
+    return str(request.param)
 
 
 def then(*pieces: bytes, pause: float = 0.0, ends: bool = False) -> Callable[[Peer], None]:
@@ -620,6 +629,41 @@ async def test_a_mistake_within_the_parser(tmp_path, monkeypatch, caplog):
     assert "NoneType" not in answer.text
     assert "mistake of the gateway's own" in caplog.text
     assert "'NoneType' object is not callable" in caplog.text
+
+
+async def test_a_request_that_may_not_come_in(tmp_path):
+    """At a key's limit it is refused once, by the task that tells the client; nothing is asked of the service."""
+    text = f"""
+model_list:
+  - model_name: fast
+    litellm_params: {{model: wandb/{MODEL}}}
+general_settings: {{master_key: os.environ/MASTER}}
+keys:
+  - {{name: a, key: os.environ/KEY_A, rpm: 1}}
+"""
+    with RawServer(answering(PLAIN)) as upstream:
+        async with serving(configured(tmp_path, text, upstream.base_url)) as served:
+            await warm(served, headers=KEY)
+            answer = await served.chat(headers=KEY)
+            page = served.page()
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (429, "rate_limit_exceeded")
+    assert 'requests_total{model="fast",key="a",status="429"} 1' in page
+    assert len(upstream.requests) == 1
+
+
+async def test_a_mistake_before_it_is_sent(tmp_path, monkeypatch, caplog):
+    """It is told, and gives back what was held."""
+    with RawServer(answering(PLAIN)) as upstream:
+        async with serving(configured(tmp_path, ONE, upstream.base_url)) as served:
+            await warm(served)
+            monkeypatch.setattr(express, "body_for", None)
+            answer = await served.chat()
+            (status,) = served.gateway.router.status(monotonic())
+
+    assert answer.status_code == 500
+    assert "mistake of the gateway's own" in caplog.text
+    assert status.in_flight == 0
 
 
 # Between its end here and the beginning of a task
