@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -40,6 +42,7 @@ from wandb_inference.gateway.attempt import Attempt
 from wandb_inference.gateway.express import Express, Handed
 from wandb_inference.gateway.routing import Router
 
+DATA = Path(__file__).parent.parent / "data"
 KEY = {"authorization": f"Bearer {ENVIRON['KEY_A']}"}
 PLAIN = whole(completion())
 ONCE = ONE + "router_settings: {num_retries: 0}\n"
@@ -312,6 +315,22 @@ async def test_a_stream_after_a_call(tmp_path):
 
     assert events(streamed.text)[-1] == "[DONE]"
     assert again.content == first.content
+    assert upstream.connections == 1
+
+
+async def test_over_tls(tmp_path, monkeypatch):
+    """Answers come in records, and long ones in many; the connection is kept."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(DATA / "localhost.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(DATA / "localhost.pem", DATA / "localhost.key")
+    text = "x" * 50_000
+    with RawServer(answering(PLAIN, PLAIN, whole(completion(text))), tls=context) as upstream:
+        base_url = upstream.base_url.replace("127.0.0.1", "localhost")
+        async with serving(configured(tmp_path, ONE, base_url)) as served:
+            await warm(served)
+            answers = [await served.chat() for _ in range(2)]
+
+    assert [each.json()["choices"][0]["message"]["content"] for each in answers] == ["hello", text]
     assert upstream.connections == 1
 
 
