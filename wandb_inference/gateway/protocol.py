@@ -111,6 +111,12 @@ class GatewayProtocol(HttpToolsProtocol):
             self._clock.cancel()
             self._clock = None
         super().connection_lost(exc)
+        # In circles all of it would stay until garbage is collected, bodies included.
+        self.app_state = {}
+        before: Any = self.cycle
+        if before is not None and before.response_complete:
+            self.cycle = cast("Any", None)
+            self.scope = cast("Any", None)
         left, self.left = self.left, None
         if left is not None:
             left()
@@ -208,6 +214,7 @@ class GatewayProtocol(HttpToolsProtocol):
             quick.more_body = False
             pieces = quick.pieces
             body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            pieces.clear()
             if not Express.take(self._gateway, self, quick.fields, body):
                 self._to_task(body, {})
         elif not self._upgrades:
