@@ -114,7 +114,7 @@ class Gateway:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
-        handed: Handed | None = scope.get(HANDED)
+        handed: Handed | None = scope.pop(HANDED, None)  # which knows the call, which knows the scope
         if handed is None:
             call = Call.of(scope, receive, send)
         else:

@@ -113,10 +113,10 @@ class GatewayProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
         # In circles all of it would stay until garbage is collected, bodies included.
         self.app_state = {}
+        self.scope = cast("Any", None)
         before: Any = self.cycle
-        if before is not None and before.response_complete:
-            self.cycle = cast("Any", None)
-            self.scope = cast("Any", None)
+        if before is not None:
+            before.scope.get("state", {}).pop(CONNECTION, None)
         left, self.left = self.left, None
         if left is not None:
             left()
