@@ -112,7 +112,7 @@ class GatewayProtocol(HttpToolsProtocol):
             self._clock = None
         super().connection_lost(exc)
         # In circles all of it would stay until garbage is collected, bodies included.
-        self.app_state = {}
+        self.app_state.pop(CONNECTION, None)
         self.scope = cast("Any", None)
         before: Any = self.cycle
         if before is not None:
