@@ -45,6 +45,7 @@ TARGETS: dict[str, Target] = {
     "rate": Target("requests/s, 1 KB, 64 connections", "", 0, ">= 150 x LiteLLM", _ratio("rate", LITELLM, 150)),
     "rate_nginx": Target("the same, beside nginx", "", 0, ">= 0.22 of nginx", _ratio("rate", NGINX, 0.22)),
     "cpu": Target("CPU for each of them", "us", 0, "", lambda found: None),
+    "long": Target("requests/s, 1 KB, with a limit at the deployment", "", 0, "", lambda found: None),
     "p50": Target("added p50 at 50/s", "ms", 2, "<= 0.8 ms", _most("p50", 0.8)),
     "p99": Target("added p99 at 50/s", "ms", 2, "<= 3 ms", _most("p99", 3.0)),
     "chunk": Target("CPU for a relayed chunk", "us", 0, "<= 45 us", _most("chunk", 45.0)),
@@ -118,6 +119,9 @@ def figures(name: str, pythons: dict[str, str], seconds: float, say: Callable[[s
         found["first"], found["failed"] = _at(met["first"], 0.5) * 1e3, float(met["errors"])
         found["peak"] = running.megabytes()
         say(f"{name}: {STREAMS:,} streams, {met['errors']} failed")
+    if name == OURS:
+        with upstream(python) as service, peer(name, pythons, service, ", rpm: 100000000") as running:
+            found["long"], _ = _calls(running, python, seconds, 1000)
     if name == DIRECT:
         for key in ("start", "idle", "cpu", "chunk", "peak"):
             found.pop(key)

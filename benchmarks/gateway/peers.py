@@ -154,13 +154,14 @@ def upstream(python: str, chunks: int = 100, pause: float = 0.0, faults: float =
 
 
 @contextmanager
-def peer(name: str, pythons: dict[str, str], service: str) -> Iterator[Running]:
+def peer(name: str, pythons: dict[str, str], service: str, own: str = "") -> Iterator[Running]:
     """A peer before a service.
 
     Args:
         name: One of those above.
         pythons: The interpreters of the environments, by peer.
         service: The service's URL.
+        own: More parameters of our deployment.
     """
     port = free_port()
     url = f"http://127.0.0.1:{port}/v1"
@@ -172,7 +173,7 @@ def peer(name: str, pythons: dict[str, str], service: str) -> Iterator[Running]:
         config, log = folder / "config", folder / "log"
         variables: dict[str, str] = {}
         if name == OURS:
-            more = ", project: team/project"
+            more = f", project: team/project{own}"
             config.write_text(
                 "model_list:" + _MODEL.format(model="wandb/m", base_url=service, more=more) + _OURS.format()
             )

@@ -17,6 +17,8 @@ from .peers import OURS, Running, peer, upstream
 
 FAULTS = 0.15
 """Share of requests that the service answers wrongly."""
+MOST = 1500.0
+"""Requests a second that the clients manage, with a connection for each."""
 LEAVING = 0.05
 """Share of clients that leave before their answer is there."""
 PATIENCE = 5.0
@@ -91,7 +93,7 @@ def soak(pythons: dict[str, str], seconds: float, say: Callable[[str], None]) ->
     with upstream(python) as service, peer(OURS, pythons, service) as running:
         met = load(python, "closed", running.url, 3.0, 64, 1000)
         # Every request here has a connection of its own, which costs about what the request does.
-        rate = met["answers"] / met["seconds"] / 4
+        rate = min(met["answers"] / met["seconds"] / 4, MOST)
     say(f"at {rate:,.0f} requests/s, each on a connection of its own")
     samples: list[Sample] = []
     with upstream(python, 20, 0.005, FAULTS) as service, peer(OURS, pythons, service) as running:
@@ -99,7 +101,7 @@ def soak(pythons: dict[str, str], seconds: float, say: Callable[[str], None]) ->
         rounds = 10
         total = {"answered": 0, "failed": 0, "left": 0}
         for _ in range(rounds):
-            met_now = asyncio.run(_storm(running.url, seconds / rounds, min(rate, 1500.0)))
+            met_now = asyncio.run(_storm(running.url, seconds / rounds, rate))
             total = {name: total[name] + met_now[name] for name in total}
             time.sleep(2.5)  # what was left is closed by then
             samples.append(sample(running, began))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -38,7 +40,9 @@ from wandb_inference.gateway import express, protocol
 from wandb_inference.gateway.app import Gateway
 from wandb_inference.gateway.attempt import Attempt
 from wandb_inference.gateway.express import Express, Handed
+from wandb_inference.gateway.routing import Router
 
+DATA = Path(__file__).parent.parent / "data"
 KEY = {"authorization": f"Bearer {ENVIRON['KEY_A']}"}
 PLAIN = whole(completion())
 ONCE = ONE + "router_settings: {num_retries: 0}\n"
@@ -48,6 +52,14 @@ model_list:
     litellm_params: {{model: wandb/{MODEL}, timeout: 0.2}}
 router_settings: {{num_retries: 0}}
 """
+
+
+@pytest.fixture(params=["short", "long"], autouse=True)
+def by(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Each test goes both ways through the router."""
+    if request.param == "long":
+        monkeypatch.setattr(Router, "ride", lambda *_: None)
+    return str(request.param)
 
 
 def then(*pieces: bytes, pause: float = 0.0, ends: bool = False) -> Callable[[Peer], None]:
@@ -303,6 +315,22 @@ async def test_a_stream_after_a_call(tmp_path):
 
     assert events(streamed.text)[-1] == "[DONE]"
     assert again.content == first.content
+    assert upstream.connections == 1
+
+
+async def test_over_tls(tmp_path, monkeypatch):
+    """Answers come in records, and long ones in many; the connection is kept."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(DATA / "localhost.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(DATA / "localhost.pem", DATA / "localhost.key")
+    text = "x" * 50_000
+    with RawServer(answering(PLAIN, PLAIN, whole(completion(text))), tls=context) as upstream:
+        base_url = upstream.base_url.replace("127.0.0.1", "localhost")
+        async with serving(configured(tmp_path, ONE, base_url)) as served:
+            await warm(served)
+            answers = [await served.chat() for _ in range(2)]
+
+    assert [each.json()["choices"][0]["message"]["content"] for each in answers] == ["hello", text]
     assert upstream.connections == 1
 
 
@@ -606,6 +634,53 @@ async def test_mistakes_of_its_own(tmp_path, monkeypatch, caplog, where):
             (status,) = served.gateway.router.status(monotonic())
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal_error")
+    assert "mistake of the gateway's own" in caplog.text
+    assert status.in_flight == 0
+
+
+async def test_a_mistake_within_the_parser(tmp_path, monkeypatch, caplog):
+    """What goes wrong while a request is read is no fault of the client's, and the log says what it was."""
+    monkeypatch.setattr(Express, "take", None)
+    async with serving(configured(tmp_path)) as served:
+        answer = await served.chat()
+
+    assert answer.status_code == 500
+    assert "NoneType" not in answer.text
+    assert "mistake of the gateway's own" in caplog.text
+    assert "'NoneType' object is not callable" in caplog.text
+
+
+async def test_a_request_that_may_not_come_in(tmp_path):
+    """At a key's limit it is refused once, by the task that tells the client; nothing is asked of the service."""
+    text = f"""
+model_list:
+  - model_name: fast
+    litellm_params: {{model: wandb/{MODEL}}}
+general_settings: {{master_key: os.environ/MASTER}}
+keys:
+  - {{name: a, key: os.environ/KEY_A, rpm: 1}}
+"""
+    with RawServer(answering(PLAIN)) as upstream:
+        async with serving(configured(tmp_path, text, upstream.base_url)) as served:
+            await warm(served, headers=KEY)
+            answer = await served.chat(headers=KEY)
+            page = served.page()
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (429, "rate_limit_exceeded")
+    assert 'requests_total{model="fast",key="a",status="429"} 1' in page
+    assert len(upstream.requests) == 1
+
+
+async def test_a_mistake_before_it_is_sent(tmp_path, monkeypatch, caplog):
+    """It is told, and gives back what was held."""
+    with RawServer(answering(PLAIN)) as upstream:
+        async with serving(configured(tmp_path, ONE, upstream.base_url)) as served:
+            await warm(served)
+            monkeypatch.setattr(express, "body_for", None)
+            answer = await served.chat()
+            (status,) = served.gateway.router.status(monotonic())
+
+    assert answer.status_code == 500
     assert "mistake of the gateway's own" in caplog.text
     assert status.in_flight == 0
 

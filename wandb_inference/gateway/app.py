@@ -114,7 +114,7 @@ class Gateway:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
-        handed: Handed | None = scope.get(HANDED)
+        handed: Handed | None = scope.pop(HANDED, None)  # which knows the call, which knows the scope
         if handed is None:
             call = Call.of(scope, receive, send)
         else:
@@ -199,12 +199,14 @@ class Gateway:
         request = read_request(raw, call.headers, server, model=model)
         await self._run(call, Chat(self, call, caller, request), None)
 
-    async def _run(self, call: Call, chat: Chat, step: Step | Attempt | None) -> None:
+    async def _run(self, call: Call, chat: Chat, step: Step | Attempt | GatewayError | None) -> None:
         """Answers a chat request, from its beginning or from some step on."""
         call.watch()
         self.calls.add(call)
         status = 500
         try:
+            if isinstance(step, GatewayError):
+                raise step
             await chat.run(chat.begin() if step is None else step)
             status = call.status
         except GatewayError as error:

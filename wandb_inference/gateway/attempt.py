@@ -109,10 +109,10 @@ class Attempt:
         answer = read_answer(raw, chat.match.asked, reasoning_content=chat.gateway.config.server.reasoning_content)
         if answer is None:
             return Failure("invalid")
-        await chat.call.respond_lines(self._answer(answer), answer.body)
+        await chat.call.respond_lines(self.answered(answer), answer.body)
         return None
 
-    def _answer(self, answer: Answer) -> bytes:
+    def answered(self, answer: Answer) -> bytes:
         """The lines of the head for a whole answer, which is counted."""
         chat, pick, usage = self.chat, self._pick, answer.usage
         now = monotonic()

@@ -45,7 +45,7 @@ def cycle_of(protocol: HttpToolsProtocol, request: Cycle, body: bytes, more: dic
     """
     scope: dict[str, Any] = {
         "type": "http",
-        "asgi": {"version": protocol.asgi_version, "spec_version": "2.3"},
+        "asgi": {"version": protocol.config.asgi_version, "spec_version": "2.3"},
         "http_version": "1.1",
         "method": "POST",
         "path": request.url.decode(),

@@ -1,7 +1,7 @@
 """A chat request without a task: while all is well, nothing has to be waited for but the answer, and callbacks do that.
 
-It goes the router's short way, at less than half the cost. Whatever else comes (a stream, a limit, a connection that
-has to be made, an error) is handed over to a task, which goes on from there by the steps of `Chat` and `Attempt`.
+Where it can, it goes the router's short way, at less than half the cost. Whatever else comes (a stream, a line to wait
+in, a connection that has to be made, an error) is handed over to a task, which goes on from there by `Chat.run()`.
 """
 
 from __future__ import annotations
@@ -24,11 +24,10 @@ from .metrics import WayMetrics
 from .requests import ChatRequest, body_for, read_request
 from .routing import Caller, Failure, Finished, Pick, Ride, Step
 from .upstream import Place, failure_of
-from .whole import read_answer
+from .whole import Answer, read_answer
 
 if TYPE_CHECKING:
     from .._transport.async_connection import AsyncConnection
-    from .._transport.pool import Origin
     from .app import Gateway
 
 logger = logging.getLogger("wandb_inference.gateway")
@@ -41,8 +40,8 @@ class Handed(NamedTuple):
     """A request that a task is to go on with."""
 
     chat: Chat
-    step: Step | Attempt | None
-    """What is to be done next; `None`: begin."""
+    step: Step | Attempt | GatewayError | None
+    """What is to be done next; `None`: begin; an error: nothing, as it may not come in."""
 
 
 class Line(Protocol):
@@ -67,8 +66,6 @@ class _Stop(NamedTuple):
     """What is looked up once for a short way's requests at one of its deployments."""
 
     place: Place
-    origin: Origin | None
-    """Where connections go; `None`: through a proxy, not by connections of ours."""
     seconds: float
     """For a whole answer."""
     series: WayMetrics
@@ -87,13 +84,16 @@ class Express(Call):
 
     _caller: Caller
     _request: ChatRequest
+    _sent: float
     _ride: Ride
     _stop: _Stop
+    _place: Place
     _way: AsyncConnection
     _exchange: AsyncDirectExchange | None = None
     _body = b""
     _is_handed = False
     _made: tuple[Chat, Pick] | None = None
+    """The request as one with a plan: from its beginning, or since it was to become one."""
 
     def __init__(self, gateway: Gateway, line: Line, headers: dict[bytes, bytes]) -> None:
         super().__init__(headers, line)
@@ -128,32 +128,52 @@ class Express(Call):
     def _begin(self) -> Handed | None:
         """Sends the request; what a task is to do where that can't be done here."""
         gateway, request = self._gateway, self._request
-        ride = None
-        if not request.stream and request.asked is NOTHING:
-            ride = gateway.router.ride(
-                self._caller, request.model, request.prompt_tokens, request.max_tokens, monotonic()
-            )
-        if ride is None:
+        if request.stream:
             return Handed(Chat(gateway, self, self._caller, request), None)
+        self._sent = now = monotonic()
+        if request.asked is NOTHING:
+            ride = gateway.router.ride(self._caller, request.model, request.prompt_tokens, request.max_tokens, now)
+            if ride is not None:
+                return self._begin_short(ride)
+        return self._begin_long()
+
+    def _begin_short(self, ride: Ride) -> Handed | None:
         self._ride = ride
         try:
-            return None if self._submit(ride) else Handed(*self._planned())
+            stop = self._stop = ride.way.notes.get(ride.seat) or self._look_up(ride)
+            is_sent = self._submit(stop.place, ride.seat.id, ride.started + stop.seconds)
+            return None if is_sent else Handed(*self._planned())
         except Exception:
             return self._mistake()
 
-    def _submit(self, ride: Ride) -> bool:
+    def _begin_long(self) -> Handed | None:
+        chat = Chat(self._gateway, self, self._caller, self._request)
+        try:
+            step = chat.begin()
+        except GatewayError as error:
+            return Handed(chat, error)
+        if not isinstance(step, Pick):
+            return Handed(chat, step)
+        self._made = chat, step
+        due = self._sent + step.timeout
+        try:
+            place = self._gateway.upstream.place(step.deployment)
+            is_sent = self._submit(place, step.model, due if step.deadline is None else min(due, step.deadline))
+            return None if is_sent else Handed(chat, step)
+        except Exception:
+            return self._mistake()
+
+    def _submit(self, place: Place, model: str, due: float) -> bool:
         """Whether the request could be sent on a connection that is there already."""
-        gateway, seat = self._gateway, ride.seat
-        stop = self._stop = ride.way.notes.get(seat) or self._look_up(ride)
-        connection = None if stop.origin is None else gateway.upstream.pool.take(stop.origin)
+        gateway, origin = self._gateway, place.pooled
+        connection = None if origin is None else gateway.upstream.pool.take(origin)
         if connection is None:
             return False
-        place = stop.place
-        body = body_for(self._request, place.deployment, seat.id)
+        body = body_for(self._request, place.deployment, model)
         more = headers_for(self.headers, gateway.config.server.forward_headers)
         connection.write_now(place.wire(body, self.id, more))
-        connection.watch(self, ride.started + stop.seconds)
-        self._way = connection
+        connection.watch(self, due)
+        self._way, self._place = connection, place
         return True
 
     def _look_up(self, ride: Ride) -> _Stop:
@@ -162,7 +182,6 @@ class Express(Call):
         place, group = gateway.upstream.place(deployment), ride.way.match.group.name
         stop = ride.way.notes[ride.seat] = _Stop(
             place,
-            place.origin if place.way.direct else None,
             seconds if settings.deadline is None else min(seconds, settings.deadline),
             gateway.metrics.way(group, self._caller.name, deployment.id),
             path_lines(deployment.id, group),
@@ -179,7 +198,7 @@ class Express(Call):
                 if raw is not None:
                     connection = self._way
                     connection.unwatch()
-                    self._gateway.upstream.pool.put(self._stop.place.origin, connection)
+                    self._gateway.upstream.pool.put(self._place.origin, connection)
                     self._answer(raw)
                     return
             self._read(data)
@@ -193,7 +212,7 @@ class Express(Call):
             if exchange.is_untouched:
                 pool = self._gateway.upstream.pool
                 pool.discard(self._way)
-                pool.clear(self._stop.place.origin)
+                pool.clear(self._place.origin)
                 self._hand_over(Handed(*self._planned()))  # the same attempt once more, on a new connection
             elif error is not None:
                 self._broken(error)
@@ -232,7 +251,7 @@ class Express(Call):
     def _reading(self) -> AsyncDirectExchange:
         exchange = self._exchange
         if exchange is None:
-            pool, origin = self._gateway.upstream.pool, self._stop.place.origin
+            pool, origin = self._gateway.upstream.pool, self._place.origin
             exchange = self._exchange = AsyncDirectExchange.under_way(pool, origin, self._way)
         return exchange
 
@@ -262,8 +281,8 @@ class Express(Call):
 
     def _answer(self, raw: bytes) -> None:
         """Answers with what the service said."""
-        gateway, ride, stop = self._gateway, self._ride, self._stop
-        server, seat, way = gateway.config.server, ride.seat, ride.way
+        gateway = self._gateway
+        server = gateway.config.server
         most = server.max_response_bytes
         if most is not None and len(raw) > most:
             self._hand_over(Handed(self._planned()[0], Finished(answer_too_large(most))))
@@ -272,17 +291,30 @@ class Express(Call):
         if answer is None:
             self._failed(Failure("invalid"))
             return
-        now, usage = monotonic(), answer.usage
-        seconds, overhead = now - ride.started, ride.started - self.started
-        cost = None if usage is None else seat.cost(usage)
+        if self._made is not None:
+            self._reply_long(*self._made, answer)
+            return
+        ride, stop, usage, now = self._ride, self._stop, answer.usage, monotonic()
+        way, seconds, overhead = ride.way, now - ride.started, ride.started - self.started
+        cost = None if usage is None else ride.seat.cost(usage)
         way.over(ride, now, seconds=seconds, usage=usage)
         spent = stop.series.answered(usage, cost, now - self.started, seconds, overhead)
         head = chat_headers(self.id, stop.path, way.remaining(now), seconds, overhead)
+        gateway.calls.discard(self)
+        self._reply(b"%b%b%b" % (JSON_LINE, head, cost_headers(cost, spent)), answer.body)
+
+    def _reply_long(self, chat: Chat, pick: Pick, answer: Answer) -> None:
+        """The same for a request that has a plan."""
+        head = Attempt(chat, pick, self._sent).answered(answer)
+        self._reply(head, answer.body)
+        chat.end()
+        self._gateway.ended(chat, 200)
+
+    def _reply(self, head: bytes, body: bytes) -> None:
         self.status = 200
         self.is_over = True
         self._line.left = None
-        gateway.calls.discard(self)
-        self._line.reply(b"%b%b%b" % (JSON_LINE, head, cost_headers(cost, spent)), answer.body)
+        self._line.reply(head, body)
 
     def _broken(self, error: Exception) -> None:
         """There is no answer, for one of `ERRORS`."""
@@ -324,7 +356,7 @@ class Express(Call):
         return self._made
 
     def _attempt(self) -> Attempt:
-        return Attempt(*self._planned(), began=self._ride.started)
+        return Attempt(*self._planned(), began=self._sent)
 
     def _hand_over(self, handed: Handed) -> None:
         self._is_handed = True

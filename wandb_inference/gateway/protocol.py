@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from .._transport.outbox import Outbox
@@ -46,6 +46,7 @@ _OFFER: Final = frozenset({b"connection", b"upgrade", b"http2-settings"})
 """Headers that offer another protocol. The connection is kept in any case: all that do so speak HTTP/1.1."""
 
 _INVALID: Final = (b"400 Bad Request", b"Invalid HTTP request received.")
+_MISTAKE: Final = (b"500 Internal Server Error", b"The gateway has made a mistake.")
 _TOO_LARGE: Final = (b"431 Request Header Fields Too Large", b"The head of the request is too large.")
 
 
@@ -55,6 +56,7 @@ def _outbox(loop: asyncio.AbstractEventLoop) -> Outbox:
     return Outbox(loop.call_soon)
 
 
+_mistakes = logging.getLogger("wandb_inference.gateway")
 _logger = logging.getLogger("wandb_inference.gateway.http")
 _logger.setLevel(logging.CRITICAL + 1)  # garbage that strangers send is no news
 
@@ -109,6 +111,12 @@ class GatewayProtocol(HttpToolsProtocol):
             self._clock.cancel()
             self._clock = None
         super().connection_lost(exc)
+        # In circles all of it would stay until garbage is collected, bodies included.
+        self.app_state.pop(CONNECTION, None)
+        self.scope = cast("Any", None)
+        before: Any = self.cycle
+        if before is not None:
+            before.scope.get("state", {}).pop(CONNECTION, None)
         left, self.left = self.left, None
         if left is not None:
             left()
@@ -124,7 +132,7 @@ class GatewayProtocol(HttpToolsProtocol):
             self.parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade) as error:
             if not self._goes_on(error, data):
-                self._refuse(*self._refusal)
+                self._refuse(*self._reason(error))
                 return
         if self._in_head and self._head > MAX_HEAD:
             self._refuse(*_TOO_LARGE)
@@ -143,6 +151,14 @@ class GatewayProtocol(HttpToolsProtocol):
         except (HttpParserError, HttpParserUpgrade):
             return False
         return True
+
+    def _reason(self, error: Exception) -> tuple[bytes, bytes]:
+        """What a client is told whose bytes end the parser."""
+        if isinstance(error, HttpParserCallbackError) and self._refusal is _INVALID:
+            # Nothing that a client sends makes our own functions fail.
+            _mistakes.error("a request ended with a mistake of the gateway's own", exc_info=error.__context__)
+            return _MISTAKE
+        return self._refusal
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -198,6 +214,7 @@ class GatewayProtocol(HttpToolsProtocol):
             quick.more_body = False
             pieces = quick.pieces
             body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            pieces.clear()
             if not Express.take(self._gateway, self, quick.fields, body):
                 self._to_task(body, {})
         elif not self._upgrades:

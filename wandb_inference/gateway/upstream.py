@@ -40,12 +40,14 @@ MAX_ERROR: Final = 64 * 1024
 class Place:
     """Where a deployment is, and what goes before each body."""
 
-    __slots__ = ("deployment", "head", "headers", "key", "origin", "probe", "url", "way")
+    __slots__ = ("deployment", "head", "headers", "key", "origin", "pooled", "probe", "url", "way")
 
     def __init__(self, deployment: Deployment, way: Way, origin: Origin, host: str, path: str, url: str) -> None:
         self.deployment = deployment
         self.way = way
         self.origin = origin
+        self.pooled = origin if way.direct else None
+        """Where connections of the pool go; `None`: a proxy is on the way."""
         self.url = url
         self.key = None if deployment.api_key is None else deployment.api_key.reveal()
         self.headers = {
