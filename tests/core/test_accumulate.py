@@ -94,6 +94,7 @@ def test_nothing():
 def test_nothing_said():
     """A message without text has none, instead of an empty one."""
     assert message(delta(role="assistant", content=None), delta(finish="stop")).content is None
+    assert message(delta(content=None), delta(finish="stop")).content is None
     assert message(delta(role="assistant", content="")).content == ""
 
 
