@@ -261,6 +261,7 @@ class AsyncConnection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
         self._ended = True
+        self._error = None  # once it was raised, its frames hold this connection, and this would hold them
 
     async def _wait(self, limit: Limit) -> None:
         """Waits until something happens."""

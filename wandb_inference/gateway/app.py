@@ -128,6 +128,7 @@ class Gateway:
             else:
                 await self._run(call, handed.chat, handed.step)
         except GatewayError as error:
+            error.__traceback__ = None  # whose frames hold the step that holds the error
             await self._refuse(call, error)
         except ClientLeftError:
             pass

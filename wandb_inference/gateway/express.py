@@ -242,6 +242,7 @@ class Express(Call):
             self.more_headers = (*self.more_headers, CLOSE)
             self._hand_over(Handed(attempt.chat, Finished(draining())))
             return
+        self._made = None
         self.close()
         attempt.chat.end()
         self._gateway.ended(attempt.chat, 499)
@@ -306,6 +307,7 @@ class Express(Call):
     def _reply_long(self, chat: Chat, pick: Pick, answer: Answer) -> None:
         """The same for a request that has a plan."""
         head = Attempt(chat, pick, self._sent).answered(answer)
+        self._made = None  # which knows this call
         self._reply(head, answer.body)
         chat.end()
         self._gateway.ended(chat, 200)
@@ -360,4 +362,5 @@ class Express(Call):
 
     def _hand_over(self, handed: Handed) -> None:
         self._is_handed = True
+        self._made = None  # the task has it, and it knows this call
         self._line.hand_over(handed)
