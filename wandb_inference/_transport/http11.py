@@ -100,8 +100,9 @@ class ResponseReader:
         self.done = False
         """Whether the response is complete."""
         self.broken: str | None = None
-        """What is wrong with the bytes that came after those of the body which were good: the next feed raises it. The words
-        alone: an exception that was raised would hold its frames, and they this.
+        """What is wrong with the bytes that came after those of the body which were good: the next feed raises it.
+
+        The words alone: an exception that was raised would hold its frames, and they this reader.
         """
         self.reusable = False
         """Whether the connection can take another request: the response ended where its framing says, nothing came
