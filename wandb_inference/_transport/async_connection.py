@@ -176,8 +176,8 @@ class AsyncConnection(asyncio.Protocol):
 
     @property
     def usable(self) -> bool:
-        """Whether the connection is good for another request: open, and the last one written whole."""
-        if self._ended or self._transport is None:
+        """Whether the connection is good for another request: open, silent, and the last one written whole."""
+        if self._ended or self._arrived or self._transport is None:
             return False
         try:
             return not self._transport.get_write_buffer_size()

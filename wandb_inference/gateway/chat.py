@@ -163,6 +163,8 @@ class Chat:
     async def _wait(self, step: Queue) -> None:
         """Waits for a place, or as long as the wait may last."""
         waiter = step.waiter
+        if waiter.ready:  # it came since the step was told, when there was nobody to wake
+            return
         waiter.data = waiter.data or asyncio.get_running_loop().create_future()
         await asyncio.wait([waiter.data], timeout=max(0.0, waiter.deadline - monotonic()) + 0.001)
 

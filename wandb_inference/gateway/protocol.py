@@ -73,6 +73,7 @@ class GatewayProtocol(HttpToolsProtocol):
 
     left: Callable[[], None] | None = None
     """Called when the client leaves before its answer is complete."""
+    is_gone = False
     _clock: asyncio.TimerHandle | None = None
     _in_head = True
     _head = 0
@@ -111,6 +112,7 @@ class GatewayProtocol(HttpToolsProtocol):
             self._clock.cancel()
             self._clock = None
         super().connection_lost(exc)
+        self.is_gone = True
         # In circles all of it would stay until garbage is collected, bodies included.
         self.app_state.pop(CONNECTION, None)
         self.scope = cast("Any", None)
@@ -299,11 +301,7 @@ class GatewayProtocol(HttpToolsProtocol):
             head += b"%b: %b\r\n" % (name, value)
         cycle.response_started = cycle.response_complete = True
         answer = b"HTTP/1.1 200 OK\r\n%bcontent-length: %d\r\n\r\n%b"
-        if cycle.keep_alive:
-            self._outbox.put(self.transport, answer % (head, len(body), body))
-        else:
-            self.transport.write(answer % (head + b"connection: close\r\n", len(body), body))
-            self.transport.close()
+        self._write(answer % (head, len(body), body), keep_alive=cycle.keep_alive)
         cycle.message_event.set()
         cycle.on_response()
         return True
@@ -318,12 +316,17 @@ class GatewayProtocol(HttpToolsProtocol):
         quick, state = self._quick, self.server_state
         quick.response_complete = True
         answer = b"HTTP/1.1 200 OK\r\n%b%bcontent-length: %d\r\n\r\n%b" % (head, server_lines(state), len(body), body)
-        if quick.keep_alive:
+        self._write(answer, keep_alive=quick.keep_alive)
+        self.on_response_complete()
+
+    def _write(self, answer: bytes, *, keep_alive: bool) -> None:
+        """Writes a whole answer, unless the client is gone."""
+        if keep_alive:
             self._outbox.put(self.transport, answer)
         else:
-            self.transport.write(answer.replace(b"\r\n", b"\r\nconnection: close\r\n", 1))
+            self._outbox.put(self.transport, answer.replace(b"\r\n", b"\r\nconnection: close\r\n", 1))
+            self._outbox.flush()
             self.transport.close()
-        self.on_response_complete()
 
     def _plain_head(self) -> bytes:
         """The head of the request without the offer of another protocol."""

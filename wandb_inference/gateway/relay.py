@@ -19,6 +19,8 @@ from .routing import Usage
 MAX_EVENT: Final = 16 * 1024 * 1024
 """Bytes of one event. Without a bound a service that sends no line ends would fill the memory."""
 
+_MOST_TOKENS: Final = 10**9
+"""Of a prompt or an answer. What a service says beyond that counts as nothing: sums and rates would fail on it."""
 DONE: Final = b"data: [DONE]\n\n"
 
 _OTHER_LINES: Final = (b":", b"event", b"id", b"retry")
@@ -71,13 +73,11 @@ def usage_of(value: Any) -> Usage | None:
     prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
     details: Any = usage.get("prompt_tokens_details")
     cached = _count(usage["prompt_tokens_details"].get("cached_tokens")) if isinstance(details, dict) else 0
-    if type(prompt) is int and type(completion) is int and prompt >= 0 and completion >= 0:
-        return Usage(prompt, completion, cached)
     return Usage(_count(prompt), _count(completion), cached)
 
 
 def _count(value: object) -> int:
-    return value if type(value) is int and value >= 0 else 0  # `True` is none
+    return value if type(value) is int and 0 <= value < _MOST_TOKENS else 0  # `True` is none
 
 
 def rename(raw: bytes, content: dict[str, Any], name: str) -> bytes:
