@@ -131,6 +131,12 @@ async def test_clients_that_leave(tmp_path: Path, script: Any, body: dict[str, A
     assert not await left(tmp_path, TWO, script, chat_bytes(body, KEY), 0.05)
 
 
+@pytest.mark.parametrize("first", [BODY, STREAM], ids=["call", "stream"])
+async def test_clients_that_leave_several_requests(tmp_path: Path, first: dict[str, Any]) -> None:
+    """A client that leaves while requests wait behind the one that is answered."""
+    assert not await left(tmp_path, TWO, silent, chat_bytes(first, KEY) + chat_bytes(BODY, KEY) * 2, 0.05)
+
+
 @pytest.mark.parametrize(
     "data",
     [

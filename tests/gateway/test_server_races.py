@@ -136,6 +136,45 @@ async def test_a_client_that_leaves_its_second_request(tmp_path: Path, by: str, 
             assert 'key="a",status="499"} 1\n' in served.page()
 
 
+@pytest.mark.parametrize("more", [1, 3])
+async def test_a_client_that_leaves_several_requests(
+    tmp_path: Path, by: str, more: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The first is ended, the others never begin, and nothing is said of it."""
+    asked, gone = threading.Event(), threading.Event()
+    with RawServer(draining(asked, gone)) as upstream:
+        async with serving(configured(tmp_path, ONE, upstream.base_url)) as served:
+            await served.chat()
+            _, writer = await served.raw(chat_bytes(BODY, "x-request-id: second") + chat_bytes() * more)
+            await until(asked.is_set)
+            writer.close()
+            await until(gone.is_set, 2)
+            await until(lambda: not served.gateway.calls and not served.state.tasks)
+            assert in_flight(served) == [0]
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("more", [1, 3])
+async def test_a_client_that_leaves_within_the_second_of_several(
+    tmp_path: Path, by: str, more: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """So it is where it had one answer already."""
+    asked, gone = threading.Event(), threading.Event()
+    with RawServer(draining(asked, gone)) as upstream:
+        async with serving(configured(tmp_path, ONE, upstream.base_url)) as served:
+            await served.chat()
+            reader, writer = await served.raw(
+                chat_bytes() + chat_bytes(BODY, "x-request-id: second") + chat_bytes() * more
+            )
+            assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+            await until(asked.is_set)
+            writer.close()
+            await until(gone.is_set, 2)
+            await until(lambda: not served.gateway.calls and not served.state.tasks)
+            assert in_flight(served) == [0]
+    assert not caplog.records
+
+
 async def test_a_client_that_left_before_its_task_began() -> None:
     """Its request is ended at once."""
     call = Call({}, cast("Any", SimpleNamespace(left=None, is_gone=True)))
