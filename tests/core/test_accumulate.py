@@ -377,7 +377,7 @@ def test_usage():
 PIECES = st.lists(st.text(min_size=1, max_size=4), min_size=1, max_size=4)
 
 
-@settings(deadline=None, derandomize=True)
+@settings(deadline=None)
 @given(
     st.lists(
         st.fixed_dictionaries(
