@@ -59,7 +59,7 @@ class Gateway:
     def configure(self, config: GatewayConfig, *, router: bool = True) -> None:
         """Goes on by this configuration; requests under way end as they began."""
         if router:
-            self.router.configure(config)
+            self.router.configure(config, monotonic())
         self.config = config
         self.keyring = Keyring(config)
         server = config.server

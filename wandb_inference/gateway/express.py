@@ -127,7 +127,7 @@ class Express(Call):
         if request.stream:
             return Handed(Chat(gateway, self, self._caller, request), None)
         self._sent = now = monotonic()
-        if request.asked is NOTHING:
+        if request.asked is NOTHING and request.choices == 1:
             ride = gateway.router.ride(self._caller, request.model, request.prompt_tokens, request.max_tokens, now)
             if ride is not None:
                 return self._begin_short(ride)
@@ -139,6 +139,8 @@ class Express(Call):
             stop = self._stop = ride.way.notes.get(ride.seat) or self._look_up(ride)
             is_sent = self._submit(stop.place, ride.seat.id, ride.started + stop.seconds)
             return None if is_sent else Handed(*self._planned())
+        except GatewayError as error:
+            return Handed(self._planned()[0], Finished(error))
         except Exception:
             return self._mistake()
 
@@ -156,6 +158,8 @@ class Express(Call):
             place = self._gateway.upstream.place(step.deployment)
             is_sent = self._submit(place, step.model, due if step.deadline is None else min(due, step.deadline))
             return None if is_sent else Handed(chat, step)
+        except GatewayError as error:
+            return Handed(chat, Finished(error))
         except Exception:
             return self._mistake()
 
@@ -165,7 +169,7 @@ class Express(Call):
         if origin is None:
             return False
         body = body_for(self._request, place.deployment, model)
-        request = place.wire(body, self.id, headers_for(self.headers, gateway.config.server.forward_headers))
+        request = place.wire(body, self.id, headers_for(self.headers, gateway.config.server))
         connection = gateway.upstream.pool.take(origin)
         if connection is None:
             return False
