@@ -638,7 +638,7 @@ general_settings:
 
 async def test_a_number_that_can_not_be_sent_on(tmp_path, emulator):
     """The client is told, and nothing stays held."""
-    text = ONE.replace("{model", "{drop_params: true, max_parallel_requests: 2, model")
+    text = ONE.replace("{model", "{drop_params: true, rpm: 100, model")
     raw = b'{"model": "fast", "messages": [{"role": "user", "content": "x"}], "temperature": 1e400, "store": true}'
     for config in (text, ONE.replace("{model", "{drop_params: true, model")):
         async with serving(configured(tmp_path, config, emulator.base_url)) as served:

@@ -353,6 +353,16 @@ async def test_a_stream_left_before_its_first_data(tmp_path):
             assert 0 < meter.used(monotonic()) < 100
 
 
+async def test_a_stream_without_a_deadline(tmp_path):
+    """It may last as long as it likes."""
+    script = answering(STREAM_HEAD + b"".join(chunked(chunk("a"), LAST, DONE)))
+    with RawServer(script) as upstream:
+        config = configured(tmp_path, ONE, upstream.base_url)
+        config = dataclasses.replace(config, router=dataclasses.replace(config.router, deadline=None))
+        async with serving(config) as served:
+            assert "[DONE]" in (await served.chat(STREAM)).text
+
+
 async def test_a_client_that_takes_nothing_until_the_deadline(tmp_path, monkeypatch):
     """It holds its places no longer than a request may last."""
     monkeypatch.setattr(attempts, "_STUCK", 0.1)
