@@ -9,11 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from raw_server import RawServer
 from spans import Traced, traced
 
 from wandb_inference import AsyncClient, Client
 from wandb_inference.testing import Emulator
+
+# The same examples each time: what passes today passes tomorrow. `--hypothesis-profile default` looks for others.
+settings.register_profile("same", derandomize=True)
+settings.load_profile("same")
 
 pytest_plugins = ["pytester", "wandb_inference.testing.pytest_plugin"]
 

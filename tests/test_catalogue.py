@@ -164,7 +164,7 @@ def test_no_suggestion():
     assert suggest("") == ()
 
 
-@settings(deadline=None, derandomize=True)
+@settings(deadline=None)
 @given(st.text(max_size=40) | st.sampled_from(sorted(MODELS)))
 def test_only_the_living_are_suggested(model):
     """Suggestions are up to three living models, each once."""

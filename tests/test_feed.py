@@ -186,7 +186,7 @@ def test_no_feed(value):
         read_feed(value)
 
 
-@settings(deadline=None, derandomize=True)
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from([*sorted(CONSOLE["models"][0]), "cost", "limit", "modalities"]), JSON))
 def test_any_feed(fields):
     """Whatever stands in a feed, it is read or left out, and can be merged with what is known."""

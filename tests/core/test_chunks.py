@@ -173,7 +173,7 @@ class TestGoodEnds:
         assert found.events == 2
 
 
-@settings(deadline=None, derandomize=True)
+@settings(deadline=None)
 @given(st.lists(st.integers(0, len(GOOD)), max_size=6))
 def test_cut_anywhere(cuts):
     """However the bytes are cut, the chunks are the same."""
@@ -412,7 +412,7 @@ class TestBroken:
         assert found.error.clock == "stall"
 
 
-@settings(deadline=None, derandomize=True)
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=40), max_size=6))
 def test_any_bytes(pieces):
     """Whatever comes, the stream has either ended well or has an error of ours."""
@@ -440,7 +440,7 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None, derandomize=True)
+@settings(deadline=None)
 @given(st.lists(JSON, max_size=4), st.sampled_from([b"", b"event: error\n"]), st.sampled_from([SSE, "text/html", None]))
 def test_any_events(values, event, kind):
     """The same for events of any JSON, and what has arrived can be read in any case."""

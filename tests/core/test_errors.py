@@ -290,7 +290,7 @@ def test_values_too_deep_to_write(monkeypatch):
     assert read_body(b'{"fault": 7}').message == "JSON nested too deep to show"
 
 
-@settings(deadline=None, derandomize=True)
+@settings(deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=3),
@@ -312,7 +312,7 @@ def test_any_json_is_an_error_that_can_be_shown(value, status):
     assert str(stream_error(value, request().context, headers={}, request_id=None))
 
 
-@settings(deadline=None, derandomize=True)
+@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_any_bytes_are_an_error_that_can_be_shown(data):
     """The same for bytes that are anything."""

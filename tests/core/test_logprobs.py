@@ -358,9 +358,7 @@ def rendered(value: object, comma: str, colon: str, ascii: bool) -> str:
     return json.dumps(value, ensure_ascii=ascii)
 
 
-@settings(
-    deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     BODIES,
     SPLICES,

@@ -68,7 +68,7 @@ def refused(**request):
     return caught.value
 
 
-@settings(deadline=None, derandomize=True, max_examples=300)
+@settings(deadline=None, max_examples=300)
 @given(TEXTS)
 @example("a b" * 50)
 @example(" /" * 50)

@@ -300,7 +300,7 @@ def paths(value, path=()):
 PATHS = sorted(paths(COMPLETION), key=str)
 
 
-@settings(deadline=None, derandomize=True)
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(PATHS), JSON), min_size=1, max_size=4), st.sampled_from(["value", "absent"]))
 def test_any_mutation(mutations, how):
     """A completion with any of its values replaced or left out is read, or said to be unreadable, and nothing else."""
@@ -326,7 +326,7 @@ def test_any_mutation(mutations, how):
         found.model_dump()
 
 
-@settings(deadline=None, derandomize=True)
+@settings(deadline=None)
 @given(st.binary(max_size=80))
 def test_any_bytes(data):
     """Any bytes are read or said to be unreadable."""
@@ -334,7 +334,7 @@ def test_any_bytes(data):
         read_model(ChatCompletionChunk, data)
 
 
-@settings(deadline=None, derandomize=True)
+@settings(deadline=None)
 @given(st.sampled_from(PATHS), JSON.filter(lambda value: not isinstance(value, (dict, list))))
 def test_scalars_never_cost_the_text(path, value):
     """No single odd value beside the text keeps anyone from reading it."""

@@ -134,7 +134,7 @@ def test_retry_after(headers, seconds):
     assert retry_after(headers, NOW) == seconds
 
 
-@settings(deadline=None, derandomize=True)
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["retry-after", "retry-after-ms", "date"]), st.text(max_size=40)))
 def test_any_header(headers):
     """No header can do more than ask for a wait from 0 up."""
@@ -143,7 +143,7 @@ def test_any_header(headers):
     assert seconds is None or 0.0 <= seconds < float("inf")
 
 
-@settings(deadline=None, derandomize=True)
+@settings(deadline=None)
 @given(st.integers(0, 60), st.floats(0.0, 1.0, exclude_max=True))
 def test_any_wait(attempt, jitter):
     """No wait is longer than eight seconds or shorter than a quarter."""

@@ -470,7 +470,7 @@ class TestJson:
         assert 'encode("utf-8", "replace")' in (caught.value.hint or "")
 
 
-@settings(deadline=None, derandomize=True)
+@settings(deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4) | st.binary(max_size=2),

@@ -207,7 +207,7 @@ def is_whole(request: bytes) -> bool:
 @given(text=TEXTS)
 @example(text="a\r\nX-Injected: 1")
 @example(text="a b\0c")
-@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_headers(kind: Any, use: Any, server: RawServer, text: str) -> None:
     """What would break a header's line is refused before a connection is made; around a value it is taken off."""
     got = seen(kind, server, use, text)
@@ -227,7 +227,7 @@ def test_headers(kind: Any, use: Any, server: RawServer, text: str) -> None:
 @example(text=" ")
 @example(text="é")
 @example(text="../../secret")
-@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_addresses_and_bodies(kind: Any, use: Any, server: RawServer, text: str) -> None:
     """What would break the request's line is refused before a connection is made, or written so that it does not."""
     got = seen(kind, server, use, text)

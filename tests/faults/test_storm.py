@@ -25,7 +25,8 @@ from .conftest import certified
 
 CALLS = {"plain": 1000, "tls": 200}
 """Over TLS fewer: their handshakes, of both sides in one process, would take longer than the deadline."""
-DEADLINE = 1.5
+DEADLINES = (1.5, 6.0, 20.0)
+"""Seconds for each call. A machine that is busy with other things gets nothing done in the first: it has the next."""
 CHUNKED = "Transfer-Encoding: chunked"
 
 
@@ -229,24 +230,35 @@ def _run(call: Any) -> Any:
 
 
 async def until(reached: Callable[[], bool]) -> None:
-    """Waits until something is so, two seconds at most."""
-    end = time.monotonic() + 2
+    """Waits until something is so, ten seconds at most."""
+    end = time.monotonic() + 10
     while not reached() and time.monotonic() < end:
         await asyncio.sleep(0.02)
 
 
 async def test_storm(kind: Any, storm: Storm, layer: str) -> None:
     """Every call ends in a result or an error of ours, in time; no descriptor, thread, task or place is left behind."""
+    for deadline in DEADLINES:
+        kinds = await weathered(kind, storm, layer, deadline)
+        if kinds["APITimeoutError"] < CALLS[layer] / 2:
+            break
+    assert min(kinds["answer"], kinds["APITimeoutError"], kinds["StreamInterruptedError"], kinds["BadRequestError"]) > 5
+    assert storm.served.keys() == FAULTS.keys()
+
+
+async def weathered(kind: Any, storm: Storm, layer: str, deadline: float) -> Counter[str]:
+    """How many calls of a client ended in an answer, and in which errors."""
     calls = CALLS[layer]
     scheme = "https" if layer == "tls" else "http"
     client = kind(
         api_key=KEY,
         project=PROJECT,
         base_url=f"{scheme}://127.0.0.1:{storm.port}/v1",
-        deadline=DEADLINE,
+        deadline=deadline,
         max_retries=2,
         max_connections=calls,
     )
+    storm.calm = False
     files, threads, tasks = ours(), threading.active_count(), asyncio.all_tasks()
 
     if kind is Client:
@@ -257,12 +269,9 @@ async def test_storm(kind: Any, storm: Storm, layer: str) -> None:
 
     assert len(ends) == calls
     # A thousand threads, and the server's, wait for each other's turns at the interpreter as well.
-    assert max(took for _, took in ends) <= DEADLINE + 3 * SLACK
+    assert max(took for _, took in ends) <= deadline + 3 * SLACK
     assert all(got == "Hi" or isinstance(got, APIError) for got, _ in ends)
-    kinds = Counter("answer" if got == "Hi" else type(got).__name__ for got, _ in ends)
-    assert min(kinds["answer"], kinds["APITimeoutError"], kinds["StreamInterruptedError"], kinds["BadRequestError"]) > 5
     assert all(got.clock == "deadline" for got, _ in ends if isinstance(got, APITimeoutError))
-    assert storm.served.keys() == FAULTS.keys()
 
     storm.calm = True
     if kind is Client:
@@ -270,10 +279,13 @@ async def test_storm(kind: Any, storm: Storm, layer: str) -> None:
     else:
         room = client._transport._pools[asyncio.get_running_loop()]._turns._room
     assert room == calls
-    assert await outcome(client, "call") == await outcome(client, "stream") == "Hi"
+    # The server may still be at what nobody waits for any more.
+    patient = client.with_options(deadline=20)
+    assert await outcome(patient, "call") == await outcome(patient, "stream") == "Hi"
 
     await done(client.close())
     await until(lambda: ours() <= files and threading.active_count() <= threads)
     assert ours() <= files
     assert threading.active_count() <= threads
     assert asyncio.all_tasks() == tasks
+    return Counter("answer" if got == "Hi" else type(got).__name__ for got, _ in ends)

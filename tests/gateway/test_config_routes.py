@@ -181,6 +181,10 @@ ROUTES = {
         "general_settings: {forward_client_headers_to_llm_api: [X-Trace, 'a b']}",
         '"a b" can\'t be the name of a header',
     ),
+    "the key's own header": (
+        "general_settings: {litellm_key_header_name: X-Key, forward_client_headers_to_llm_api: [X-Key]}",
+        "x-key: never sent on, for it says whose request it is or where it ends",
+    ),
     "headers that say who asks": (
         "general_settings: {forward_client_headers_to_llm_api: [Authorization, x-trace]}",
         "authorization: never sent on, for it says whose request it is or where it ends",

@@ -459,3 +459,34 @@ def test_status_tells_how_deployments_are() -> None:
 
     assert (found.group, found.state, found.in_flight, found.waiting, found.cause) == ("m", "up", 1, 1, None)
     assert (after.state, after.cools_for, after.cause, after.waiting) == ("cooling", 4.0, "boom", 0)
+
+
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        (status(429, "quota for x/secret is used up", quota=True), "the service answered 429 to this account"),
+        (status(401, "no key for x/secret"), "the service answered 401 to this account"),
+    ],
+)
+def test_what_others_are_told_of_a_shared_account(failure: Failure, words: str) -> None:
+    """Not the service's words, which are about another group's model."""
+    here = router({"m": [deployment("a", api_key=SHARED)], "n": [deployment("b", api_key=SHARED, project="team/a")]})
+    fails(here, "a", failure)
+
+    assert {each.cause for each in here.status(0.0)} == {words}
+    one, other = plan(here, 99.0, model="n"), plan(here, 99.0, model="n")
+    tested = pick(one, 99.0)
+    one.failed(tested, LATE, 100.0)
+    assert here.states["b"].breakers[2 if failure.status == 429 else 1].cause == (
+        "the service does not answer this account"
+    )
+    assert pick(other, 100.5).deployment.id == "b"
+
+
+def test_a_minute_without_requests() -> None:
+    """An hour later nothing is of the last minute."""
+    here = router(several("a"))
+    one = plan(here)
+    one.succeeded(pick(one), 0.0, seconds=1.0, usage=None)
+
+    assert [here.status(now)[0].requests for now in (1.0, 3600.0)] == [1, 0]

@@ -25,7 +25,7 @@ from routing_cases import (
 
 from wandb_inference.gateway.config import Duration, KeyRule, Price, ServerSettings
 from wandb_inference.gateway.errors import BudgetError, GatewayError, LimitError
-from wandb_inference.gateway.routing import Caller, Router, Ticket, Usage, share_of
+from wandb_inference.gateway.routing import Caller, Queue, Router, Ticket, Usage, share_of
 from wandb_inference.gateway.routing._counting import Budget, LocalLedger, Minute, next_reset
 
 DOLLARS = Price(Decimal("0.01"), Decimal("0.1"))
@@ -458,13 +458,14 @@ def test_a_burst_does_not_pass_a_budget() -> None:
     """What requests are likely to cost is held until they are over: the budget is passed by one request at most."""
     here = router(several("ab", price=DOLLARS))
     tickets: list[Ticket] = []
-    with pytest.raises(BudgetError):
+    with pytest.raises(GatewayError, match=r"\$10, is reserved by requests under way: try again in 1 s") as caught:
         for _ in range(50):
             tickets.append(
                 here.admit(Caller("k", rule(max_budget=Decimal(10))), matched(here), tokens=0, now=0.0, max_tokens=30)
             )
 
     assert len(tickets) == 3
+    assert (caught.value.status, caught.value.code, caught.value.retry_after) == (429, "budget_reserved", 1.0)
 
 
 def test_the_budget_of_all() -> None:
@@ -523,3 +524,92 @@ def test_workers_share_limits() -> None:
     assert (share.keys[0].rpm, share.keys[0].max_budget) == (1, Decimal("0.25"))
     assert (share.server.max_parallel_requests, share.server.key_max_parallel_requests) == (2, 1)
     assert share.server.max_in_flight == 5
+
+
+def test_a_request_from_before_a_reload() -> None:
+    """It counts by the limits of its key that hold now, and leaves them as they are."""
+    old, new = rule(rpm=100, max_budget=Decimal(9)), rule(rpm=2, max_budget=Decimal(1))
+    here = router(several("a"), keys=[old])
+    here.configure(config(several("a"), keys=[new]), 0.0)
+    tickets = [here.admit(Caller("k", each), matched(here), tokens=0, now=0.0) for each in (old, new)]
+
+    assert [dict(ticket.remaining(0.0))["rpm"][0] for ticket in tickets] == [2, 2]
+    for each in (old, new, old):
+        with pytest.raises(LimitError):
+            here.admit(Caller("k", each), matched(here), tokens=0, now=0.0)
+    assert here.ledger.purse("key:k", Decimal(1), None).limit == 1
+
+
+@pytest.mark.parametrize("limit", [{"max_budget": Decimal(1)}, {"rpm": 2}], ids=["budget", "rpm"])
+def test_limits_hold_while_it_cools(limit: dict[str, Any]) -> None:
+    """A deployment at a limit is not asked because all are cooling."""
+    price = Price(Decimal(0), Decimal("0.001"))
+    here = router(several("a", price=price, **limit), allowed_fails=0, cooldown_time=30.0, num_retries=0)
+    one, two = plan(here), plan(here)
+    first, second = pick(one), pick(two)
+    one.succeeded(first, 1.0, seconds=1.0, usage=Usage(10, 1000))
+    two.failed(second, LATE, 2.0)
+
+    assert here.status(2.0)[0].state == "cooling"
+    assert error_of(plan(here, 2.1), 2.1).status in (402, 429)
+
+
+def test_the_one_with_room_is_asked_though_all_cool() -> None:
+    """Of deployments that all cool, those at a limit are out of the question, and the others are asked."""
+    here = router(
+        [deployment("a", rpm=1), deployment("b")], allowed_fails=0, cooldown_time=30.0, num_retries=0, max_fallbacks=0
+    )
+    plans = [plan(here) for _ in range(2)]
+    picks = [pick(each) for each in plans]
+    while {each.deployment.id for each in picks} != {"a", "b"}:
+        plans.append(plan(here))
+        picks.append(pick(plans[-1]))
+    for each, chosen in zip(plans, picks, strict=True):
+        each.failed(chosen, LATE, 1.0)
+
+    assert pick(plan(here, 1.1), 1.1).deployment.id == "b"
+    assert isinstance(plan(here, 1.1).next(1.1), Queue)
+
+
+@pytest.mark.parametrize(
+    ("fields", "asked", "holds"),
+    [
+        ({}, {"max_tokens": 10, "choices": 5}, 50),
+        ({"defaults": {"max_tokens": 700}}, {}, 700),
+        ({"extra_body": {"max_completion_tokens": 800}}, {"choices": 2}, 1600),
+        ({"defaults": {"max_tokens": "x"}}, {}, 256),
+        ({}, {}, 256),
+    ],
+    ids=["n", "default", "fields", "nonsense", "nothing"],
+)
+def test_what_is_held_of_a_budget(fields: dict[str, Any], asked: dict[str, Any], holds: int) -> None:
+    """As much as all answers may cost: as many as are wanted, of the length that the deployment says."""
+    here = router(several("a", price=Price(Decimal(0), Decimal(1)), **fields))
+    caller = Caller("k", rule(max_budget=Decimal(2 * holds)))
+    for _ in range(2):
+        here.admit(caller, matched(here), tokens=0, now=0.0, **asked)
+    with pytest.raises(GatewayError, match="reserved"):
+        here.admit(caller, matched(here), tokens=0, now=0.0, **asked)
+
+
+def test_a_budget_learns_how_long_answers_are() -> None:
+    """Where nothing limits them, those before say how long they are."""
+    here = router(several("a", price=Price(Decimal(0), Decimal(1))))
+    for _ in range(100):
+        one = plan(here)
+        one.succeeded(pick(one), 0.0, seconds=1.0, usage=Usage(1, 4000))
+    caller = Caller("k", rule(max_budget=Decimal(5000)))
+    here.admit(caller, matched(here), tokens=0, now=0.0)
+    with pytest.raises(GatewayError, match="reserved"):
+        here.admit(caller, matched(here), tokens=0, now=0.0)
+
+
+def test_several_answers_count_for_tokens() -> None:
+    """Of a deployment's tokens as well as of a key's."""
+    here = router(several("a", tpm=1000))
+    one = plan(here, max_tokens=300, choices=3)
+    pick(one)
+
+    assert error_of(plan(here, max_tokens=200)).status == 429
+    ticket = here.admit(Caller("k", rule(tpm=1000)), matched(here), tokens=0, now=0.0, max_tokens=300, choices=3)
+    assert ticket.remaining(0.0)[0][1][1] == 100

@@ -478,3 +478,70 @@ def test_one_model_and_project_has_one_window() -> None:
 
     assert lanes["a"] is lanes["b"]
     assert lanes["a"] is not lanes["c"]
+
+
+def test_who_gives_up_has_had_no_turn() -> None:
+    """A caller whose requests leave the line before their turn is not put behind all others for it."""
+    here = router(several("a", max_parallel_requests=1))
+    holder = of(here, "b")
+    chosen = pick(holder)
+    others = [of(here, "b") for _ in range(30)]
+    for each in others:
+        queued(each)
+    for number in range(40):
+        impatient = of(here, "a", number / 10)
+        queued(impatient, number / 10)
+        impatient.close(number / 10)
+    last = of(here, "a", 5.0)
+    waiter = queued(last, 5.0).waiter
+    ended(holder, chosen, 5.0)
+    (second,) = [each for each in others if each._waiter is not None and each._waiter.ready]
+    ended(second, pick(second, 5.0), 5.0)
+
+    assert waiter.ready
+
+
+def test_a_slow_test_beside_a_full_one() -> None:
+    """Who waits for a place or a test looks each second whether there may be another test."""
+    here = router(
+        [deployment("a", max_parallel_requests=1, order=1), deployment("b", order=2)],
+        allowed_fails=0,
+        cooldown_time=5.0,
+        num_retries=0,
+    )
+    pick(plan(here))
+    failed = plan(here)
+    failed.failed(pick(failed), status(500), 0.1)
+    tester, third = plan(here, 5.2), plan(here, 5.3)
+    assert pick(tester, 5.2).deployment.id == "b"
+    assert queued(third, 5.3).waiter.deadline == 6.3
+    assert pick(third, 6.3).deployment.id == "b"
+
+
+def test_a_reload_that_gives_more_places() -> None:
+    """Those who wait get them at once: a deployment's, and a key's."""
+    woken: list[Waiter] = []
+    here = router(several("a", max_parallel_requests=1), on_ready=woken.append)
+    pick(plan(here))
+    waiting = [plan(here) for _ in range(3)]
+    for each in waiting:
+        queued(each)
+    here.configure(config(several("a", max_parallel_requests=3)), 1.0)
+    assert len(woken) == 2
+    assert [isinstance(each.next(1.0), Pick) for each in waiting] == [True, True, False]
+
+    woken.clear()
+    rules = [KeyRule("k", "0" * 64, max_parallel_requests=number) for number in (1, 2)]
+    here = router(several("a"), keys=rules[:1], on_ready=woken.append)
+    plans = [of_rule(here, rules[0]) for _ in range(3)]
+    pick(plans[0])
+    assert all(isinstance(each.next(0.0), Queue) for each in plans[1:])
+    here.configure(config(several("a"), keys=rules[1:]), 0.5)
+    assert len(woken) == 1
+    assert isinstance(plans[1].next(0.5), Pick)
+
+
+def of_rule(here: Router, rule: KeyRule, now: float = 0.0) -> Plan:
+    """A plan for a key."""
+    ticket = here.admit(Caller(rule.name, rule), matched(here), tokens=0, now=now)
+    return plan(here, now, ticket=ticket)

@@ -475,7 +475,7 @@ async def test_what_ends_just_as_it_is_stopped(tmp_path):
     call.is_over = True
     await server.gateway._interrupted(call)
     call.stop("drained")
-    _wake(Waiter((), 0.0, 0))
+    _wake(Waiter("", (), 0.0, 0))
 
     assert call.reason is None
     assert not server.sent

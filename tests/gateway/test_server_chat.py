@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from time import monotonic
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.gateway.server_cases import (
     ENVIRON,
     KEYED,
     LAST,
+    MASTER,
     MODEL,
     ONE,
     STREAM,
@@ -608,3 +610,39 @@ async def test_odd_ids_and_headers(tmp_path, emulator):
     assert b"200 OK" in answer
     assert b"x" * 200 not in answer
     assert "traceparent" not in emulator.requests[0].headers
+
+
+@pytest.mark.parametrize("body", [BODY, STREAM], ids=["call", "stream"])
+@pytest.mark.parametrize("first", [True, False], ids=["first", "second"])
+async def test_the_key_in_a_header_of_ones_own(tmp_path, emulator, body, first):
+    """It stays here, whatever is sent on; a deployment's own header is not sent twice."""
+    text = f"""
+model_list:
+  - model_name: fast
+    litellm_params: {{model: wandb/{MODEL}, extra_headers: {{X-Team: gateway}}}}
+general_settings:
+  master_key: os.environ/MASTER
+  litellm_key_header_name: X-My-Key
+  forward_client_headers_to_llm_api: true
+"""
+    async with serving(configured(tmp_path, text, emulator.base_url)) as served:
+        headers = {"x-my-key": MASTER, "x-team": "client", "x-other": "yes"}
+        for _ in range(1 if first else 2):
+            answer = await served.chat(body, headers=headers)
+
+    assert answer.status_code == 200
+    sent = emulator.requests[-1].headers
+    assert "x-my-key" not in sent
+    assert (sent["x-team"], sent["x-other"]) == ("gateway", "yes")
+
+
+async def test_a_number_that_can_not_be_sent_on(tmp_path, emulator):
+    """The client is told, and nothing stays held."""
+    text = ONE.replace("{model", "{drop_params: true, rpm: 100, model")
+    raw = b'{"model": "fast", "messages": [{"role": "user", "content": "x"}], "temperature": 1e400, "store": true}'
+    for config in (text, ONE.replace("{model", "{drop_params: true, model")):
+        async with serving(configured(tmp_path, config, emulator.base_url)) as served:
+            await served.chat()
+            answer = await served.client.post("/v1/chat/completions", content=raw)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_json")
+            assert served.gateway.router.status(monotonic())[0].in_flight == 0

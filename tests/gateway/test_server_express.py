@@ -691,6 +691,8 @@ async def test_a_mistake_before_it_is_sent(tmp_path, monkeypatch, caplog):
 class Line:
     """A connection of a client that notes what is asked of it."""
 
+    is_gone = False
+
     def __init__(self) -> None:
         self.left: Callable[[], None] | None = None
         self.handed: list[Handed] = []

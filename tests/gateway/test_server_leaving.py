@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import threading
 from time import monotonic
@@ -28,6 +29,7 @@ from tests.gateway.server_cases import (
     until,
 )
 from tests.raw_server import STREAM_HEAD, Peer, RawServer, answering, chunked, head, whole
+from wandb_inference.gateway import attempt as attempts
 from wandb_inference.gateway import protocol
 
 KEY = f"authorization: Bearer {ENVIRON['KEY_A']}"
@@ -334,3 +336,51 @@ async def test_a_stream_can_follow_a_stream(tmp_path):
                 await until(lambda: not served.gateway.calls)
 
     assert upstream.connections == 1
+
+
+async def test_a_stream_left_before_its_first_data(tmp_path):
+    """The prompt counts: nothing else was seen of it."""
+    held = Held(STREAM_HEAD)
+    with RawServer(held) as upstream:
+        async with serving(configured(tmp_path, KEYED, upstream.base_url)) as served:
+            _, writer = await served.raw(chat_bytes({**STREAM, "max_tokens": 5000}, KEY))
+            await until(held.asked.is_set)
+            await asyncio.sleep(0.05)
+            writer.close()
+            await until(held.gone.is_set, 2)
+            await until(lambda: not served.gateway.calls)
+            meter = served.gateway.router.ledger.meter("key:a", "tpm", 1_000_000)
+            assert 0 < meter.used(monotonic()) < 100
+
+
+async def test_a_stream_without_a_deadline(tmp_path):
+    """It may last as long as it likes."""
+    script = answering(STREAM_HEAD + b"".join(chunked(chunk("a"), LAST, DONE)))
+    with RawServer(script) as upstream:
+        config = configured(tmp_path, ONE, upstream.base_url)
+        config = dataclasses.replace(config, router=dataclasses.replace(config.router, deadline=None))
+        async with serving(config) as served:
+            assert "[DONE]" in (await served.chat(STREAM)).text
+
+
+async def test_a_client_that_takes_nothing_until_the_deadline(tmp_path, monkeypatch):
+    """It holds its places no longer than a request may last."""
+    monkeypatch.setattr(attempts, "_STUCK", 0.1)
+    big = chunk("x" * 500_000)
+
+    def flood(peer: Peer) -> None:
+        peer.request()
+        peer.send(STREAM_HEAD)
+        for _ in range(200):
+            peer.send(*chunked(big, end=False))
+
+    with RawServer(flood) as upstream:
+        config = configured(tmp_path, ONE, upstream.base_url)
+        config = dataclasses.replace(config, router=dataclasses.replace(config.router, deadline=0.5))
+        async with serving(config) as served:
+            _, writer = await served.raw(chat_bytes(STREAM))
+            writer.transport.pause_reading()
+            await until(lambda: len(served.gateway.calls) == 1)
+            await until(lambda: not served.gateway.calls, 5)
+            assert served.gateway.router.status(monotonic())[0].in_flight == 0
+            writer.transport.abort()

@@ -459,3 +459,18 @@ def wait_for(condition: Any) -> None:
     end = time.monotonic() + 20
     while not condition() and time.monotonic() < end:
         time.sleep(0.01)
+
+
+def test_what_a_reload_can_not_change(tmp_path, caplog):
+    """It says so, and until when."""
+    caplog.set_level(logging.WARNING, "wandb_inference.gateway")
+    with Emulator() as emulator:
+        emulator.start()
+        with running(tmp_path, emulator.base_url) as process:
+            (tmp_path / "config.yaml").write_text(ONE + "litellm_settings: {ssl_verify: false, callbacks: [otel]}\n")
+            process.server.hang_up()
+            process.until(lambda: process.server.gateway.metrics.reloads.of("taken").value == 1)
+
+    for name in ("ssl_verify", "callbacks: [otel]"):
+        assert f"{name} stays as it was until the gateway starts again" in caplog.text
+    assert "json_logs stays" not in caplog.text

@@ -265,3 +265,53 @@ def test_a_comment_alone_on_the_fast_path():
     assert relay.feed(b": ping\n\n") == b": ping\n\n"
     assert relay.feed(b"") == b""
     assert relay.events == before
+
+
+@pytest.mark.parametrize("dense", [True, False])
+def test_a_text_about_error_events(dense):
+    """An answer that explains events is no error."""
+    pieces = [chunk("event: error"), chunk(" or event:error", finish="stop"), USED, DONE]
+    if not dense:
+        pieces = [piece.replace(b":{", b": {") for piece in pieces]
+    sent, relay = passed(b"".join(pieces))
+
+    assert said(events(sent)) == "event: error or event:error"
+    assert relay.is_complete
+    assert relay.error is None
+
+
+def test_lines_of_data_become_one():
+    """Data of several lines goes on as one line that every client reads."""
+    event = chunk("one").replace(b',"choices"', b'\ndata: ,"choices"')
+    assert event.count(b"\n") == 3
+
+    sent, _ = passed(event + LAST + DONE)
+
+    assert said(events(sent)) == "one"
+    assert all(line.startswith(b"data: ") for line in sent.split(b"\n\n")[:-1])
+    assert b"\ndata: ," not in sent
+
+
+@pytest.mark.parametrize("end", [b"\n\n", b"\r\n\r\n", b"\r\r"])
+@pytest.mark.parametrize("size", [1, 2, 3, 1000])
+def test_a_long_event_in_many_reads(end, size, monkeypatch):
+    """It is put together once, wherever its end is cut, and what follows is the next one."""
+    monkeypatch.setattr(relays, "_LONG", 100)
+    event = chunk("x" * 500).rstrip(b"\n") + end
+    framer = Framer()
+    blocks = [framer.feed((event * 3)[at : at + size]) for at in range(0, 3 * len(event), size)]
+
+    assert b"".join(blocks) + framer.rest() == event * 3
+    whole = [block for block in blocks if block]
+    assert all(block.endswith((b"\n\n", b"\r\r", b"\n\r\n")) for block in whole)
+    assert len(whole) >= (3 if size < 1000 else 1)
+
+
+def test_a_long_event_has_a_bound(monkeypatch):
+    """The same that others have."""
+    monkeypatch.setattr(relays, "_LONG", 10)
+    monkeypatch.setattr(relays, "MAX_EVENT", 100)
+    framer = Framer()
+    with pytest.raises(StreamError, match="an event of more than 100 bytes"):
+        for _ in range(12):
+            framer.feed(b"x" * 9)

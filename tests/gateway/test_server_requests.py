@@ -305,3 +305,28 @@ def test_a_model_that_is_hard_to_find(raw):
 
     assert found["model"] == "org/m"
     assert found["messages"] == json.loads(raw)["messages"]
+
+
+def test_a_text_that_begins_as_a_picture_does():
+    """It counts as a text, and fields that are no text and no picture for what they are."""
+    text = "data:" + "A" * 100_000
+    parts = [{"type": "text", "text": text}, {"type": "image_url", "image_url": "data:image/png;base64,AAAA"}]
+
+    tokens = read({**PLAIN, "messages": [{"role": "user", "content": parts}]}).prompt_tokens
+
+    assert tokens > 25_000 + 1000
+
+
+def test_the_other_name_of_the_length():
+    """`max_completion_tokens` counts where `max_tokens` says nothing."""
+    assert read({**PLAIN, "max_tokens": None, "max_completion_tokens": 7}).max_tokens == 7
+
+
+def test_a_number_beyond_all_bounds():
+    """It passes as it came where the body does, and is refused where the body has to be written anew."""
+    raw = b'{"model": "fast", "messages": [{"role": "user", "content": "Infinity"}], "temperature": 1e400}'
+    assert b"1e400" in body_for(read(raw), deployment("a"), "org/m")
+    with pytest.raises(GatewayError, match="beyond 1e308") as caught:
+        body_for(read(raw), deployment("a", drop=("model",)), "org/m")
+    assert (caught.value.status, caught.value.code) == (400, "invalid_json")
+    assert b"Infinity" in body_for(read(raw.replace(b"1e400", b"1")), deployment("a", drop=("model",)), "org/m")

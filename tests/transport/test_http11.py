@@ -140,7 +140,7 @@ def test_a_whole_answer_in_one_look() -> None:
 
 
 @given(st.binary(max_size=200), st.lists(st.integers(0, 200), max_size=3))
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300, deadline=None)
 def test_random_bytes(data: bytes, points: list[int]) -> None:
     """Random bytes are read or refused as h11 does, and never fail otherwise."""
     pieces = [*cut(data, points), b""]
@@ -198,7 +198,7 @@ def test_good_bytes_before_wrong_ones(wrong: bytes, fast: bool) -> None:
         assert not reader.done
         with pytest.raises(ProtocolError) as caught:
             reader.feed(b"")
-        assert caught.value is reader.broken
+        assert str(caught.value) == reader.broken
 
 
 @pytest.mark.parametrize("more", [b"x", b""])

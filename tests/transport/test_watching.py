@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 
-from tests.raw_server import Peer, RawServer
+from tests.raw_server import Peer, RawServer, whole
+from wandb_inference._core.wire import Timeouts
 from wandb_inference._network import DEFAULT
 from wandb_inference._transport.async_connection import AsyncConnection
-from wandb_inference._transport.clocks import ClockError, Limit
+from wandb_inference._transport.async_exchange import AsyncDirectExchange, AsyncPool
+from wandb_inference._transport.clocks import ClockError, Clocks, Limit
 from wandb_inference._transport.dialing import Dialer
 from wandb_inference._transport.pool import Origin
 
@@ -128,3 +131,33 @@ async def test_time() -> None:
         connection.close()
 
     assert len(notes.said) == 2
+
+
+async def test_what_came_too_early_is_no_part_of_the_next_answer() -> None:
+    """Bytes that arrive behind an answer, before the connection is given back, end it."""
+    answered = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.request()
+        peer.send(whole(b"one"))
+        answered.wait(5)
+        peer.send(whole(b"two"))
+        peer.wait_for_end()
+
+    with RawServer(script, script) as server:
+        pool = AsyncPool(10)
+        await pool.open()
+        origin = Origin("http", server.host, server.port)
+        for _ in range(2):
+            answered.clear()
+            exchange = AsyncDirectExchange(pool, origin, "POST", Clocks(Timeouts(5, 5, 5, 5)))
+            await exchange.send(REQUEST)
+            body = b""
+            while piece := await exchange.read(None):
+                body += piece
+            answered.set()
+            await asyncio.sleep(0.1)
+            await exchange.close()
+            assert body == b"one"
+        await pool.close()
+    assert server.connections == 2

@@ -176,8 +176,8 @@ class AsyncConnection(asyncio.Protocol):
 
     @property
     def usable(self) -> bool:
-        """Whether the connection is good for another request: open, and the last one written whole."""
-        if self._ended or self._transport is None:
+        """Whether the connection is good for another request: open, silent, and the last one written whole."""
+        if self._ended or self._arrived or self._transport is None:
             return False
         try:
             return not self._transport.get_write_buffer_size()
@@ -261,6 +261,7 @@ class AsyncConnection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
         self._ended = True
+        self._error = None  # once it was raised, its frames hold this connection, and this would hold them
 
     async def _wait(self, limit: Limit) -> None:
         """Waits until something happens."""

@@ -267,7 +267,7 @@ class AsyncDirectExchange:
         reader = self._reader
         body = reader.feed(data)
         if reader.broken is not None and reader.status == 200:  # errors say what they can
-            raise reader.broken
+            raise ProtocolError(reader.broken)
         return body, reader.done
 
     @property
@@ -324,7 +324,7 @@ class AsyncDirectExchange:
                 return b""
             if not raw:
                 if self._reader.broken is not None:
-                    raise self._reader.broken
+                    raise ProtocolError(self._reader.broken)
                 limit = self._clocks.limit("read").earlier(stall)
                 data = await self._connection.read(limit)
                 if not data and self._pool.ended:

@@ -260,7 +260,7 @@ class DirectExchange:
                 return b""
             if not raw:
                 if self._reader.broken is not None:
-                    raise self._reader.broken
+                    raise ProtocolError(self._reader.broken)
                 limit = self._clocks.limit("read").earlier(stall)
                 data = self._connection.read(limit)
                 if not data and self._pool.ended:

@@ -99,8 +99,11 @@ class ResponseReader:
         self._headers: list[tuple[str, str]] | None = None
         self.done = False
         """Whether the response is complete."""
-        self.broken: ProtocolError | None = None
-        """What is wrong with the bytes that came after those of the body which were good: the next feed raises it."""
+        self.broken: str | None = None
+        """What is wrong with the bytes that came after those of the body which were good: the next feed raises it.
+
+        The words alone: an exception that was raised would hold its frames, and they this reader.
+        """
         self.reusable = False
         """Whether the connection can take another request: the response ended where its framing says, nothing came
         after it, and the server did not say close."""
@@ -143,7 +146,7 @@ class ResponseReader:
             self.reusable = False  # whatever comes after the end, a byte or a close, spoils the connection
             return b""
         if self.broken is not None:
-            raise self.broken
+            raise ProtocolError(self.broken)
         if not data and self.untouched:
             raise ProtocolError("the server closed the connection without an answer")
         if not self._plain:
@@ -229,7 +232,7 @@ class ResponseReader:
             if left:
                 end = data[at : at + left]
                 if end != b"\r\n"[2 - left :][: len(end)]:
-                    self.broken = ProtocolError(f"{end!r} where a chunk should end")
+                    self.broken = f"{end!r} where a chunk should end"
                     break
                 at += len(end)
                 left -= len(end)
@@ -305,7 +308,7 @@ class ResponseReader:
         except h11.RemoteProtocolError as error:
             if not self.status:
                 raise ProtocolError(str(error)) from None
-            self.broken = ProtocolError(str(error))
+            self.broken = str(error)
         return b"".join(pieces)
 
 

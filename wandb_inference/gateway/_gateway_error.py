@@ -137,6 +137,12 @@ class BudgetError(GatewayError):
         )
 
 
+def budget_reserved(budget: Decimal, scope: Scope) -> GatewayError:
+    """429: what is left of a budget is reserved by requests under way, which may need less."""
+    left = f"What is left of the budget of {_SCOPES[scope]}, ${budget:f}, is reserved by requests under way"
+    return GatewayError(429, "budget_reserved", f"{left}: try again in 1 s", retry_after=1.0)
+
+
 def seconds(number: float) -> str:
     """Seconds for people: whole ones, and minutes where they are many."""
     whole = max(1, math.ceil(number))

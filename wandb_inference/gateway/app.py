@@ -59,7 +59,7 @@ class Gateway:
     def configure(self, config: GatewayConfig, *, router: bool = True) -> None:
         """Goes on by this configuration; requests under way end as they began."""
         if router:
-            self.router.configure(config)
+            self.router.configure(config, monotonic())
         self.config = config
         self.keyring = Keyring(config)
         server = config.server
@@ -128,6 +128,7 @@ class Gateway:
             else:
                 await self._run(call, handed.chat, handed.step)
         except GatewayError as error:
+            error.__traceback__ = None  # whose frames hold the step that holds the error
             await self._refuse(call, error)
         except ClientLeftError:
             pass

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _SOON: Final = 0.02
 """Seconds before a deadline that count as at it: clocks are not read at the same time."""
+_STUCK: Final = 1.0
+"""Seconds after its deadline that a stream ends whose client takes nothing."""
 _CLEAN_END: Final = "the service ended the stream before the answer was complete"
 
 
@@ -56,6 +58,7 @@ class Attempt:
         stream = chat.request.stream
         failure: Failure | None
         exchange = self.exchange
+        relay: Relay | None = None
         is_done = False
         try:
             if exchange is None:
@@ -76,6 +79,8 @@ class Attempt:
             failure = failure_of(error)
         except (asyncio.CancelledError, ClientLeftError):
             self.left()
+            if stream and (relay is None or not relay.begun):
+                self._left(relay or self._relay())  # which has seen nothing: the prompt counts
             raise
         finally:
             if exchange is not None:
@@ -149,6 +154,9 @@ class Attempt:
         chat.plan.begun(pick, now)
         chat.spent += now - self._began
         self._series.first.observe(now - chat.call.started)
+        stuck = None
+        if pick.deadline is not None:  # a client that takes nothing is waited for, and nothing read that would tell
+            stuck = asyncio.get_running_loop().call_later(pick.deadline + _STUCK - now, chat.call.stop, "left")
         heart = Heartbeat(chat.call, chat.request.asked.keepalive or pick.deployment.keepalive)
         try:
             spent = chat.gateway.metrics.spent.get(chat.caller.name)
@@ -159,6 +167,8 @@ class Attempt:
             raise
         finally:
             heart.stop()
+            if stuck is not None:
+                stuck.cancel()
         await self._end(relay, failure)
         return None
 

@@ -29,6 +29,9 @@ class Connection(Protocol):
     """What a server of ours can do beyond ASGI."""
 
     left: Callable[[], None] | None
+    """Called when the client leaves."""
+    is_gone: bool
+    """Whether it has."""
 
     def answer(self, head: bytes, body: bytes) -> bool:
         """Writes a whole answer of status 200 at once; whether it could be."""
@@ -120,10 +123,12 @@ class Call:
         self._task = asyncio.current_task()
         if self.reason is not None and self._task is not None:  # it was stopped before there was a task
             self._task.cancel()
-        if self._connection is not None:
-            self._connection.left = self._leave
-        else:
+        if self._connection is None:
             self._watch = asyncio.ensure_future(self._look())
+        elif self._connection.is_gone:
+            self._leave()
+        else:
+            self._connection.left = self._leave
 
     async def _look(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
@@ -181,5 +186,5 @@ class Call:
         self._task = None  # which holds this one: in circles they would stay until the next collection
         if self._watch is not None:
             self._watch.cancel()
-        elif self._connection is not None:
-            self._connection.left = None
+        elif self._connection is not None and self._connection.left == self._leave:
+            self._connection.left = None  # the next request's stays: a stream is over for its client first

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from .attempt import Attempt
 from .auth import PRIVATE_HEADERS
 from .call import Call
-from .config import Match
+from .config import Match, ServerSettings
 from .errors import GatewayError, several_models, unknown_model
 from .requests import ChatRequest
 from .routing import Caller, Pick, Plan, Queue, Sleep, Step, Ticket, Usage, Wishes
@@ -66,7 +66,7 @@ class Chat:
         self.caller = caller
         self.request = request
         self.match = match or self._find()
-        self.more = headers_for(call.headers, gateway.config.server.forward_headers)
+        self.more = headers_for(call.headers, gateway.config.server)
         self.began = 0.0
         self.spent = 0.0  # seconds that the service took
         self.used: Usage | None = None
@@ -91,7 +91,12 @@ class Chat:
         router, request, now = self.gateway.router, self.request, monotonic()
         self.began = now
         self.ticket = router.admit(
-            self.caller, self.match, tokens=request.prompt_tokens, now=now, max_tokens=request.max_tokens
+            self.caller,
+            self.match,
+            tokens=request.prompt_tokens,
+            now=now,
+            max_tokens=request.max_tokens,
+            choices=request.choices,
         )
         try:
             self.plan = router.plan(self.match, self.wishes(), now, self.ticket)
@@ -158,11 +163,14 @@ class Chat:
             asked.tags,
             asked.session,
             self.call.headers.get(b"user-agent", b"").decode("latin-1"),
+            request.choices,
         )
 
     async def _wait(self, step: Queue) -> None:
         """Waits for a place, or as long as the wait may last."""
         waiter = step.waiter
+        if waiter.ready:  # it came since the step was told, when there was nobody to wake
+            return
         waiter.data = waiter.data or asyncio.get_running_loop().create_future()
         await asyncio.wait([waiter.data], timeout=max(0.0, waiter.deadline - monotonic()) + 0.001)
 
@@ -174,13 +182,14 @@ class Chat:
         series.fallbacks.value += self.plan.fallbacks
 
 
-def headers_for(headers: Mapping[bytes, bytes], patterns: tuple[str, ...]) -> Mapping[bytes, bytes]:
+def headers_for(headers: Mapping[bytes, bytes], server: ServerSettings) -> Mapping[bytes, bytes]:
     """The headers that go upstream as they came: the request's trace, and what the configuration sends on.
 
     Args:
         headers: The request's, names in lower case.
-        patterns: The names of the latter, which may end in `*`.
+        server: Whose `forward_headers` are the names of the latter, which may end in `*`, and whose `key_header` stays.
     """
+    patterns = server.forward_headers
     if not patterns and headers.keys().isdisjoint(_TRACE):
         return _NONE
     names: list[bytes] = [*_TRACE]
@@ -194,9 +203,10 @@ def headers_for(headers: Mapping[bytes, bytes], patterns: tuple[str, ...]) -> Ma
             ]
         else:
             names.append(pattern.encode())
+    key = (server.key_header or "").lower().encode()
     sent: dict[bytes, bytes] = {}
     for name in names:
         value = headers.get(name)
-        if value is not None and name not in _OWN and value.isascii() and value.decode().isprintable():
+        if value is not None and name not in _OWN and name != key and value.isascii() and value.decode().isprintable():
             sent[name] = value
     return sent

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ._gateway_error import BudgetError, GatewayError, LimitError, LimitKind, Scope, seconds
+from ._gateway_error import BudgetError, GatewayError, LimitError, LimitKind, Scope, budget_reserved, seconds
 
-__all__ = ["BudgetError", "GatewayError", "LimitError", "LimitKind", "Scope"]
+__all__ = ["BudgetError", "GatewayError", "LimitError", "LimitKind", "Scope", "budget_reserved"]
 
 # Who asks
 
@@ -100,6 +100,11 @@ def bad_json(problem: str, line: int, column: int, position: int) -> GatewayErro
     """A body that can't be read."""
     message = f"The body is no JSON: {problem} at line {line} column {column} (character {position})"
     return GatewayError(400, "invalid_json", message, param="request_body")
+
+
+def number_too_large() -> GatewayError:
+    """A number that can't be sent on: it has become infinite."""
+    return GatewayError(400, "invalid_json", "A number in the body is beyond 1e308", param="request_body")
 
 
 def not_utf8(position: int) -> GatewayError:

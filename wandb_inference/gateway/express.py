@@ -7,7 +7,6 @@ in, a connection that has to be made, an error) is handed over to a task, which 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
@@ -17,7 +16,7 @@ from .._transport.http11 import ProtocolError, read_whole
 from .answers import CLOSE, JSON_LINE, chat_headers, cost_headers, path_lines
 from .asked import NOTHING
 from .attempt import Attempt
-from .call import Call, Reason
+from .call import Call, Connection, Reason
 from .chat import Chat, headers_for
 from .errors import GatewayError, answer_too_large, draining, internal_error
 from .metrics import WayMetrics
@@ -29,6 +28,7 @@ from .whole import Answer, read_answer
 if TYPE_CHECKING:
     from .._transport.async_connection import AsyncConnection
     from .app import Gateway
+    from .config import Match
 
 logger = logging.getLogger("wandb_inference.gateway")
 
@@ -44,14 +44,8 @@ class Handed(NamedTuple):
     """What is to be done next; `None`: begin; an error: nothing, as it may not come in."""
 
 
-class Line(Protocol):
+class Line(Connection, Protocol):
     """The client's side of the connection."""
-
-    left: Callable[[], None] | None
-
-    def answer(self, head: bytes, body: bytes) -> bool:
-        """Writes a whole answer of status 200 at once, for a task; whether it could be."""
-        ...
 
     def reply(self, head: bytes, body: bytes) -> None:
         """Writes a whole answer of status 200."""
@@ -92,6 +86,8 @@ class Express(Call):
     _exchange: AsyncDirectExchange | None = None
     _body = b""
     _is_handed = False
+    _settled: Match | None = None
+    """What the request was for, once what it held is given back and what it used is booked."""
     _made: tuple[Chat, Pick] | None = None
     """The request as one with a plan: from its beginning, or since it was to become one."""
 
@@ -131,7 +127,7 @@ class Express(Call):
         if request.stream:
             return Handed(Chat(gateway, self, self._caller, request), None)
         self._sent = now = monotonic()
-        if request.asked is NOTHING:
+        if request.asked is NOTHING and request.choices == 1:
             ride = gateway.router.ride(self._caller, request.model, request.prompt_tokens, request.max_tokens, now)
             if ride is not None:
                 return self._begin_short(ride)
@@ -143,6 +139,8 @@ class Express(Call):
             stop = self._stop = ride.way.notes.get(ride.seat) or self._look_up(ride)
             is_sent = self._submit(stop.place, ride.seat.id, ride.started + stop.seconds)
             return None if is_sent else Handed(*self._planned())
+        except GatewayError as error:
+            return Handed(self._planned()[0], Finished(error))
         except Exception:
             return self._mistake()
 
@@ -160,18 +158,22 @@ class Express(Call):
             place = self._gateway.upstream.place(step.deployment)
             is_sent = self._submit(place, step.model, due if step.deadline is None else min(due, step.deadline))
             return None if is_sent else Handed(chat, step)
+        except GatewayError as error:
+            return Handed(chat, Finished(error))
         except Exception:
             return self._mistake()
 
     def _submit(self, place: Place, model: str, due: float) -> bool:
         """Whether the request could be sent on a connection that is there already."""
         gateway, origin = self._gateway, place.pooled
-        connection = None if origin is None else gateway.upstream.pool.take(origin)
-        if connection is None:
+        if origin is None:
             return False
         body = body_for(self._request, place.deployment, model)
-        more = headers_for(self.headers, gateway.config.server.forward_headers)
-        connection.write_now(place.wire(body, self.id, more))
+        request = place.wire(body, self.id, headers_for(self.headers, gateway.config.server))
+        connection = gateway.upstream.pool.take(origin)
+        if connection is None:
+            return False
+        connection.write_now(request)
         connection.watch(self, due)
         self._way, self._place = connection, place
         return True
@@ -213,7 +215,8 @@ class Express(Call):
                 pool = self._gateway.upstream.pool
                 pool.discard(self._way)
                 pool.clear(self._place.origin)
-                self._hand_over(Handed(*self._planned()))  # the same attempt once more, on a new connection
+                attempt = self._attempt()
+                self._hand_over(Handed(attempt.chat, attempt))  # the same once more, on a new connection
             elif error is not None:
                 self._broken(error)
             else:
@@ -242,6 +245,7 @@ class Express(Call):
             self.more_headers = (*self.more_headers, CLOSE)
             self._hand_over(Handed(attempt.chat, Finished(draining())))
             return
+        self._made = None
         self.close()
         attempt.chat.end()
         self._gateway.ended(attempt.chat, 499)
@@ -297,6 +301,7 @@ class Express(Call):
         ride, stop, usage, now = self._ride, self._stop, answer.usage, monotonic()
         way, seconds, overhead = ride.way, now - ride.started, ride.started - self.started
         cost = None if usage is None else ride.seat.cost(usage)
+        self._settled = way.match
         way.over(ride, now, seconds=seconds, usage=usage)
         spent = stop.series.answered(usage, cost, now - self.started, seconds, overhead)
         head = chat_headers(self.id, stop.path, way.remaining(now), seconds, overhead)
@@ -306,9 +311,10 @@ class Express(Call):
     def _reply_long(self, chat: Chat, pick: Pick, answer: Answer) -> None:
         """The same for a request that has a plan."""
         head = Attempt(chat, pick, self._sent).answered(answer)
-        self._reply(head, answer.body)
+        self._made, self._settled = None, chat.match
         chat.end()
         self._gateway.ended(chat, 200)
+        self._reply(head, answer.body)
 
     def _reply(self, head: bytes, body: bytes) -> None:
         self.status = 200
@@ -337,6 +343,8 @@ class Express(Call):
 
     def _mistake(self) -> Handed:
         logger.exception("a request ended with a mistake of the gateway's own")
+        if self._settled is not None:
+            return Handed(Chat(self._gateway, self, self._caller, self._request, self._settled), internal_error())
         return Handed(self._planned()[0], Finished(internal_error()))
 
     def _abort(self) -> None:
@@ -360,4 +368,5 @@ class Express(Call):
 
     def _hand_over(self, handed: Handed) -> None:
         self._is_handed = True
+        self._made = None  # the task has it, and it knows this call
         self._line.hand_over(handed)

@@ -39,6 +39,9 @@ class Heartbeat:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._task is not None:
+            self._task.cancel()  # it may not have begun, or wait for the client: the end comes without it
+            self._task = None
 
     def _look(self) -> None:
         now = monotonic()

@@ -17,6 +17,8 @@ from .cycle import Cycle, cycle_of, server_lines
 from .express import Express, Handed
 
 if TYPE_CHECKING:
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
     from .app import Gateway
 
 MAX_HEAD: Final = 64 * 1024
@@ -34,6 +36,8 @@ READER_SECONDS: Final = 60.0
 """Without a byte that the client takes of its answer."""
 _LOOK: Final = 5.0
 
+_BEHIND: Final = 8
+"""Requests that may wait behind the one that is answered before no more is read of the connection."""
 _MAX_REST: Final = 256 * 1024
 """Bytes within a body in pieces that are none of it: lengths and their extensions, and what follows the last piece."""
 _PER_BYTE: Final = 8
@@ -73,6 +77,7 @@ class GatewayProtocol(HttpToolsProtocol):
 
     left: Callable[[], None] | None = None
     """Called when the client leaves before its answer is complete."""
+    is_gone = False
     _clock: asyncio.TimerHandle | None = None
     _in_head = True
     _head = 0
@@ -90,6 +95,8 @@ class GatewayProtocol(HttpToolsProtocol):
     """The request that does without ASGI, if there is one under way."""
     _uploads = False
     """Whether its body is on its way."""
+    _front: RequestResponseCycle | None = None
+    """The request that is answered, where others wait behind it."""
     _gateway: Gateway
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -111,12 +118,19 @@ class GatewayProtocol(HttpToolsProtocol):
             self._clock.cancel()
             self._clock = None
         super().connection_lost(exc)
+        self.is_gone = True
         # In circles all of it would stay until garbage is collected, bodies included.
         self.app_state.pop(CONNECTION, None)
         self.scope = cast("Any", None)
-        before: Any = self.cycle
-        if before is not None:
-            before.scope.get("state", {}).pop(CONNECTION, None)
+        front: Any
+        for front in (self._front, self.cycle):
+            if front is not None:
+                front.disconnected = True  # uvicorn says so to the last one alone
+                front.message_event.set()
+                front.scope.get("state", {}).pop(CONNECTION, None)
+        self._front = None
+        while self.pipeline:
+            cast("Any", self.pipeline.pop()[0]).on_response = int  # no way back to here
         left, self.left = self.left, None
         if left is not None:
             left()
@@ -187,6 +201,9 @@ class GatewayProtocol(HttpToolsProtocol):
         self._in_head = False
         self._head = self._rest = 0
         if not self._begin():
+            before: Any = self.cycle
+            if before is not None and not before.response_complete and not self.pipeline:
+                self._front = before
             url, headers = self.url, self.headers
             super().on_message_begin()
             self.url, self.headers = url, headers
@@ -195,6 +212,8 @@ class GatewayProtocol(HttpToolsProtocol):
                 name == b"expect" and value.lower() == b"100-continue" for name, value in headers
             )
             super().on_headers_complete()
+            if 0 < len(self.pipeline) <= _BEHIND:
+                self.flow.resume_reading()  # uvicorn stops here, and would not see the client leave
         self.headers = []  # what comes after a body in pieces is no part of the head, whatever it says
 
     def on_body(self, body: bytes) -> None:
@@ -235,6 +254,7 @@ class GatewayProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """An answer is there. What uvicorn does, but for its timer: a connection has one already."""
         if self.pipeline:
+            self._front = self.pipeline[-1][0]
             super().on_response_complete()
         else:
             self.server_state.total_requests += 1
@@ -279,6 +299,8 @@ class GatewayProtocol(HttpToolsProtocol):
         cycle = cycle_of(self, quick, body, more)
         if self.cycle is cast("Any", quick):
             self.cycle = cycle
+        else:
+            self._front = cycle
         task = self.loop.create_task(cycle.run_asgi(cast("Any", self._gateway)))
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)
@@ -299,11 +321,7 @@ class GatewayProtocol(HttpToolsProtocol):
             head += b"%b: %b\r\n" % (name, value)
         cycle.response_started = cycle.response_complete = True
         answer = b"HTTP/1.1 200 OK\r\n%bcontent-length: %d\r\n\r\n%b"
-        if cycle.keep_alive:
-            self._outbox.put(self.transport, answer % (head, len(body), body))
-        else:
-            self.transport.write(answer % (head + b"connection: close\r\n", len(body), body))
-            self.transport.close()
+        self._write(answer % (head, len(body), body), keep_alive=cycle.keep_alive)
         cycle.message_event.set()
         cycle.on_response()
         return True
@@ -318,12 +336,17 @@ class GatewayProtocol(HttpToolsProtocol):
         quick, state = self._quick, self.server_state
         quick.response_complete = True
         answer = b"HTTP/1.1 200 OK\r\n%b%bcontent-length: %d\r\n\r\n%b" % (head, server_lines(state), len(body), body)
-        if quick.keep_alive:
+        self._write(answer, keep_alive=quick.keep_alive)
+        self.on_response_complete()
+
+    def _write(self, answer: bytes, *, keep_alive: bool) -> None:
+        """Writes a whole answer, unless the client is gone."""
+        if keep_alive:
             self._outbox.put(self.transport, answer)
         else:
-            self.transport.write(answer.replace(b"\r\n", b"\r\nconnection: close\r\n", 1))
+            self._outbox.put(self.transport, answer.replace(b"\r\n", b"\r\nconnection: close\r\n", 1))
+            self._outbox.flush()
             self.transport.close()
-        self.on_response_complete()
 
     def _plain_head(self) -> bytes:
         """The head of the request without the offer of another protocol."""

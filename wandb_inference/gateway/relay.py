@@ -19,6 +19,11 @@ from .routing import Usage
 MAX_EVENT: Final = 16 * 1024 * 1024
 """Bytes of one event. Without a bound a service that sends no line ends would fill the memory."""
 
+_MOST_TOKENS: Final = 10**9
+"""Of a prompt or an answer. What a service says beyond that counts as nothing: sums and rates would fail on it."""
+_LONG: Final = 64 * 1024
+"""Bytes of an event from which on it is not looked through again at each read."""
+_ENDS: Final = (b"\n\n", b"\r\r", b"\n\r\n")
 DONE: Final = b"data: [DONE]\n\n"
 
 _OTHER_LINES: Final = (b":", b"event", b"id", b"retry")
@@ -33,11 +38,14 @@ class StreamError(Exception):
 class Framer:
     """Cuts bytes into blocks that hold whole events, wherever reads cut them."""
 
-    __slots__ = ("tail",)
+    __slots__ = ("_last", "_more", "_size", "tail")
 
     def __init__(self) -> None:
         self.tail = b""
-        """What came of an event that is not whole yet."""
+        """What came of an event that is not whole yet, or its beginning."""
+        self._more: list[bytes] = []
+        self._size = 0  # of a long one
+        self._last = b""
 
     def feed(self, data: bytes) -> bytes:
         """The events that are whole now, as they came; `b""` if none is.
@@ -46,7 +54,13 @@ class Framer:
             StreamError: An event is larger than `MAX_EVENT`.
         """
         if self.tail:
-            data = self.tail + data
+            if self._size:
+                # A long event is put together once: to look through all of it at each read would take for ever.
+                if not self._may_end(data):
+                    return b""
+                data = self.rest()
+            else:
+                data = self.tail + data
         if data.endswith(b"\n\n"):
             self.tail = b""
             return data
@@ -55,12 +69,37 @@ class Framer:
         if crlf >= 0:
             end = max(end, crlf + 3)
         if end == 1:
-            if len(data) > MAX_EVENT:
-                raise StreamError(f"an event of more than {MAX_EVENT} bytes")
-            self.tail = data
+            self._hold(data)
             return b""
         self.tail = data[end:]
         return data[:end]
+
+    def rest(self) -> bytes:
+        """What was held, which is held no more."""
+        rest = b"".join([self.tail, *self._more])
+        self.tail = b""
+        self._more.clear()
+        self._size = 0
+        return rest
+
+    def _hold(self, data: bytes) -> None:
+        self._check(len(data))
+        self.tail = data
+        if len(data) > _LONG:
+            self._size, self._last = len(data), data[-2:]
+
+    def _may_end(self, data: bytes) -> bool:
+        """Whether a long event may end in these bytes, which are held now."""
+        seam = self._last + data
+        self._last = seam[-2:]
+        self._more.append(data)
+        self._size += len(data)
+        self._check(self._size)
+        return any(end in seam for end in _ENDS)
+
+    def _check(self, size: int) -> None:
+        if size > MAX_EVENT:
+            raise StreamError(f"an event of more than {MAX_EVENT} bytes")
 
 
 def usage_of(value: Any) -> Usage | None:
@@ -71,13 +110,11 @@ def usage_of(value: Any) -> Usage | None:
     prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
     details: Any = usage.get("prompt_tokens_details")
     cached = _count(usage["prompt_tokens_details"].get("cached_tokens")) if isinstance(details, dict) else 0
-    if type(prompt) is int and type(completion) is int and prompt >= 0 and completion >= 0:
-        return Usage(prompt, completion, cached)
     return Usage(_count(prompt), _count(completion), cached)
 
 
 def _count(value: object) -> int:
-    return value if type(value) is int and value >= 0 else 0  # `True` is none
+    return value if type(value) is int and 0 <= value < _MOST_TOKENS else 0  # `True` is none
 
 
 def rename(raw: bytes, content: dict[str, Any], name: str) -> bytes:
@@ -225,7 +262,7 @@ class Relay:
 
     def end(self) -> bytes:
         """What the client gets for the end of the stream: what was held of an event, and the end it had not said."""
-        rest, self._framer.tail = self._framer.tail, b""
+        rest = self._framer.rest()
         sent = self._read(rest + b"\n\n") if rest.strip() else b""
         if self.is_complete and not self.done:
             self.done = True
@@ -243,7 +280,8 @@ class Relay:
                 continue
             if self.is_over:
                 break
-            data = event[5:] if event.startswith(b"data:") and b"\n" not in event else _data_of(event)
+            is_plain = event.startswith(b"data:") and b"\n" not in event
+            data = event[5:] if is_plain else _data_of(event)
             if data is None:
                 if all(line.startswith(_OTHER_LINES) for line in event.split(b"\n")):
                     sent.append(event)  # a comment: the service's own sign of life
@@ -255,9 +293,10 @@ class Relay:
                 self.done, self._fast = True, False
                 sent.append(b"data: [DONE]")
                 continue
-            read = self._event(data, is_error=b"event: error" in event or b"event:error" in event)
+            read = self._event(data, is_error=not is_plain and _is_error(event))
             if read is not None:
-                sent.append(b"data: " + read)
+                # Line ends are those between lines of data: to JSON they are spaces, within its texts there are none.
+                sent.append(b"data: " + (read if is_plain else read.replace(b"\n", b" ")))
         return b"\n\n".join([*sent, b""]) if sent else b""
 
     def _event(self, data: bytes, *, is_error: bool) -> bytes | None:
@@ -310,3 +349,8 @@ def _data_of(event: bytes) -> bytes | None:
     """The data of an event of several lines; `None` for one that has none."""
     lines = [line[5:].removeprefix(b" ") for line in event.split(b"\n") if line.startswith(b"data:")]
     return b"\n".join(lines) if lines else None
+
+
+def _is_error(event: bytes) -> bool:
+    """Whether an event of several lines is called `error`."""
+    return any(line.startswith(b"event:") and line[6:].strip() == b"error" for line in event.split(b"\n"))

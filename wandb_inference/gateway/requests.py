@@ -20,6 +20,7 @@ from .errors import (
     no_model,
     not_an_object,
     not_utf8,
+    number_too_large,
 )
 from .relay import with_model
 
@@ -63,6 +64,8 @@ _ORDINARY: Final = frozenset(
     }
 )
 """Fields that are the service's alone, and ask for no stream. Who sends no others is spared the search for the rest."""
+_PICTURES: Final = frozenset({"image_url", "url"})
+"""Fields of a part that may be one. A text is none, whatever it begins with."""
 _PICTURE_TOKENS: Final = 1000
 """What a picture counts for, about; its bytes say nothing."""
 
@@ -160,7 +163,7 @@ def _model(fields: Mapping[str, Any]) -> str:
 
 
 def _most(fields: Mapping[str, Any]) -> int | None:
-    most: object = fields.get("max_tokens", fields.get("max_completion_tokens"))
+    most: object = fields.get("max_tokens") or fields.get("max_completion_tokens")
     return most if isinstance(most, int) and most > 0 else None
 
 
@@ -238,11 +241,13 @@ def _weight(messages: list[object]) -> int:
     while pending:
         value = pending.pop()
         if isinstance(value, str):
-            is_picture = value.startswith("data:")
-            pictures += is_picture
-            size += 0 if is_picture else len(value)
+            size += len(value)
         elif isinstance(value, dict):
-            pending += cast("dict[str, object]", value).values()
+            for name, item in cast("dict[str, object]", value).items():
+                if name in _PICTURES and isinstance(item, str) and item.startswith("data:"):
+                    pictures += 1
+                else:
+                    pending.append(item)
         elif isinstance(value, list):
             pending += cast("list[object]", value)
     return size // 4 + pictures * _PICTURE_TOKENS + 1
@@ -285,7 +290,13 @@ def body_for(request: ChatRequest, deployment: Deployment, model: str) -> bytes:
         body["stream_options"] = {**given, "include_usage": True}
     for name in (*deployment.drop, *drops):
         body.pop(name, None)
-    return to_json(body)
+    raw = to_json(body)
+    if b"Infinity" in raw:  # of a number like 1e400, or of a text
+        try:
+            from_json(raw, allow_inf_nan=False)
+        except ValueError:
+            raise number_too_large() from None
+    return raw
 
 
 def _splice(raw: bytes, model: str, added: dict[str, Any], *, had_options: bool) -> bytes | None:

@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple, cast
 import uvicorn
 
 from .app import Gateway
-from .config import ConfigFileError, GatewayConfig, from_environment, load
+from .config import ConfigFileError, GatewayConfig, ServerSettings, from_environment, load
 from .protocol import GatewayProtocol
 from .routing import share_of
 
@@ -95,6 +95,7 @@ class GatewayServer(uvicorn.Server):
         )
         self.gateway = gateway
         self.settings = settings
+        self._at_start = gateway.config.server
         self._ready = ready
         self._drained_by: float | None = None
         self._interrupted_at: float | None = None
@@ -175,10 +176,19 @@ class GatewayServer(uvicorn.Server):
             return
         for finding in config.warnings:
             logger.warning("%s", finding)
+        for name in _changed(self._at_start, config.server):
+            logger.warning("%s stays as it was until the gateway starts again", name)
         self.gateway.configure(share_of(config, self.settings.workers))
         self._files = _stamps(config.files)
         self.gateway.metrics.reloads.of("taken").value += 1
         logger.warning("the configuration was read again")
+
+
+def _changed(before: ServerSettings, after: ServerSettings) -> list[str]:
+    """What of the configuration is taken once, at the start, and is another now."""
+    names = ("ssl_verify", "ssl_certificate", "force_ipv4", "json_logs")
+    changed = [name for name in names if getattr(before, name) != getattr(after, name)]
+    return changed + ["callbacks: [otel]"] * (("otel" in before.callbacks) != ("otel" in after.callbacks))
 
 
 def loop_name() -> str:

@@ -40,7 +40,7 @@ MAX_ERROR: Final = 64 * 1024
 class Place:
     """Where a deployment is, and what goes before each body."""
 
-    __slots__ = ("deployment", "head", "headers", "key", "origin", "pooled", "probe", "url", "way")
+    __slots__ = ("deployment", "head", "headers", "key", "names", "origin", "pooled", "probe", "url", "way")
 
     def __init__(self, deployment: Deployment, way: Way, origin: Origin, host: str, path: str, url: str) -> None:
         self.deployment = deployment
@@ -59,6 +59,7 @@ class Place:
         }
         if deployment.project:
             self.headers["openai-project"] = deployment.project
+        self.names = frozenset(name.encode() for name in self.headers)
         lines = [f"host: {host}", *(f"{name}: {text}" for name, text in self.headers.items())]
         if self.key is not None:
             lines.append(f"authorization: Bearer {self.key}")
@@ -73,11 +74,12 @@ class Place:
         Args:
             body: Its body.
             id: Its id.
-            more: Headers of it alone.
+            more: Headers of it alone; none that the deployment has takes the place of its own.
         """
         head = self.head
         for name, value in more.items():
-            head += b"%b: %b\r\n" % (name, value)
+            if name not in self.names:
+                head += b"%b: %b\r\n" % (name, value)
         return b"%bx-request-id: %b\r\ncontent-length: %d\r\n\r\n%b" % (head, id, len(body), body)
 
 
@@ -130,8 +132,8 @@ class Upstream:
         self, place: Place, body: bytes, id: bytes, more: Mapping[bytes, bytes], *, stream: bool, clocks: Clocks
     ) -> AsyncExchange:
         exchange = AsyncHttpxExchange(clocks, stream=stream)
-        lines = {b"x-request-id": id, **more}
-        headers = {**place.headers, **{name.decode(): value.decode() for name, value in lines.items()}}
+        lines = {**more, b"x-request-id": id}
+        headers = {**{name.decode(): value.decode() for name, value in lines.items()}, **place.headers}
         request = Request("POST", place.url, headers, body, clocks.timeouts, Context(place.url), stream=stream)
         await exchange.send(self.pool.httpx(place.way.proxy), request, place.key, place.way.proxy, is_own=True)
         return exchange

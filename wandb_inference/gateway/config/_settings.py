@@ -159,7 +159,9 @@ def _forwarded(general: Fields[General], sources: Sources, findings: Findings) -
     item = general.get("forward_client_headers_to_llm_api")
     if odd := [name for name in names if not HEADER_NAME.fullmatch(name)]:
         findings.error(item, f"{', '.join(map(shown, odd))} can't be the name of a header")
-    if never := [name for name in names if name in NEVER_FORWARDED]:
+    own = general.values.litellm_key_header_name
+    private = NEVER_FORWARDED if own is None else NEVER_FORWARDED | {own.lower()}
+    if never := [name for name in names if name in private]:
         findings.error(item, f"{', '.join(never)}: never sent on, for it says whose request it is or where it ends")
     return names
 

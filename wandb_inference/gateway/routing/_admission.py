@@ -12,6 +12,7 @@ from ..errors import (
     GatewayError,
     LimitError,
     Scope,
+    budget_reserved,
     expired_key,
     model_not_allowed,
     overloaded,
@@ -163,6 +164,7 @@ class Admission:
     def configure(self, config: GatewayConfig) -> None:
         """Goes on by this configuration; what was counted stays."""
         self._accounts.clear()
+        self._rules = {rule.name: rule for rule in config.keys}
         server = config.server
         self._key_parallel = server.key_max_parallel_requests
         self._patience = server.queue_timeout
@@ -173,6 +175,8 @@ class Admission:
             if server.max_budget is None
             else self._ledger.purse("gateway", server.max_budget, server.budget_duration)
         )
+        for rule in config.keys:  # somebody may wait at its gate
+            self.account(rule)
 
     def admit(
         self, caller: Caller, match: Match, *, prompt: int, completion: int, cost: Decimal, now: float, wall: float
@@ -192,7 +196,10 @@ class Admission:
         meters, purses = account.meters, account.purses
         for purse in purses:
             if not purse.fits(cost, wall):
-                raise BudgetError(purse.limit, "gateway" if purse is self._purse else "key", purse.wait(wall))
+                scope: Scope = "gateway" if purse is self._purse else "key"
+                if purse.spent < purse.limit:
+                    raise budget_reserved(purse.limit, scope)
+                raise BudgetError(purse.limit, scope, purse.wait(wall))
         for kind, meter in meters:
             number = amount(kind, prompt, completion)
             if not meter.fits(number, now):
@@ -211,7 +218,11 @@ class Admission:
         return bool(self.account(caller.rule).purses)
 
     def account(self, rule: KeyRule | None) -> Account:
-        """What counts for a key; `None`: for those who may do everything."""
+        """What counts for a key; `None`: for those who may do everything.
+
+        A request that came before a reload and is let in after it counts by the new limits, and changes none.
+        """
+        rule = rule and self._rules.get(rule.name, rule)
         name = "" if rule is None else rule.name
         account = self._accounts.get(name)
         if account is not None and account.rule is rule:

@@ -69,7 +69,7 @@ class Record:
         """Notes how a request ended."""
         last = self._last
         if last is None or not last[0] <= now < last[0] + 1:
-            self._forget(now)
+            self.forget(now)
             last = self._last = [int(now), 0, 0]
             self._seconds.append(last)
         last[1] += 1
@@ -88,7 +88,8 @@ class Record:
         self._last = None
         self.total = self.failed = 0
 
-    def _forget(self, now: float) -> None:
+    def forget(self, now: float) -> None:
+        """Drops what is older than a minute."""
         seconds = self._seconds
         while seconds and seconds[0][0] <= now - MINUTE:
             _, total, failed = seconds.popleft()

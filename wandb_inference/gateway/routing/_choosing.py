@@ -47,10 +47,10 @@ def sort_out(
     for state, seat in zip(states, seats, strict=True):
         if without and state in without:
             continue
-        if state.is_cooling(now):
-            cooling.append(state)
-        elif state.limits and not has_room(state, need, now):
+        if state.limits and not has_room(state, need, now):
             short.append(state)
+        elif state.is_cooling(now):
+            cooling.append(state)
         elif seat.waiting or not seat.is_free(now):
             full.append(seat)
         else:

@@ -72,6 +72,8 @@ class Purse(Protocol):
     """Counts dollars against a budget."""
 
     limit: Decimal
+    spent: Decimal
+    """Since it was renewed."""
 
     def fits(self, amount: Decimal, wall: float) -> bool:
         """Whether so much more is within the budget. What the last one costs beyond is not known before it is over."""

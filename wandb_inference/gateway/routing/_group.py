@@ -92,10 +92,11 @@ class Need(NamedTuple):
     max_tokens: int | None
     caller: str
     wall: float
+    choices: int = 1
 
     def completion(self, state: DeploymentState) -> int:
-        """Tokens of the answer, a guess where the request does not limit them."""
-        return int(state.answer) if self.max_tokens is None else self.max_tokens
+        """Tokens of the answers, a guess where nothing limits them."""
+        return self.choices * (int(state.answer) if self.max_tokens is None else self.max_tokens)
 
 
 def has_room(state: DeploymentState, need: Need, now: float) -> bool:

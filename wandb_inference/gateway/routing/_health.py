@@ -76,7 +76,7 @@ class Health:
             state: The deployment.
             probed: The breakers that the attempt tested.
             failure: How it failed.
-            cause: The same as clients may see it.
+            cause: The same as clients of this deployment may see it.
             now: The time.
             is_alone: Whether the group has no other deployment.
             is_made_up: Whether the model's id is the client's own, so that a 404 says nothing of the deployment.
@@ -97,14 +97,14 @@ class Health:
         if length <= 0.0:
             return
         if failure.status == 401:
-            state.breakers[1].open(now, length, cause)
+            state.breakers[1].open(now, length, _shared(failure))
         elif failure.quota or failure.status in (402, 403):
-            state.breakers[2].open(now, length, cause)
+            state.breakers[2].open(now, length, _shared(failure))
         elif probed or self._is_enough(state, failure, base, now, is_alone=is_alone):
             state.breaker.open(now, length, cause)
             state.record.clear()
         for breaker in probed:
-            breaker.open(now, length, cause)
+            breaker.open(now, length, cause if breaker is state.breaker else _shared(failure))
 
     def _sample(self, state: DeploymentState, now: float, whole: float | None, first: float | None) -> None:
         state.latency.add(now, whole=whole, first=first, most=self._settings.latency_samples)
@@ -130,3 +130,10 @@ class Health:
             breaker.close()
         state.record.clear()
         state.fails.clear()
+
+
+def _shared(failure: Failure) -> str:
+    """The cause for all who share an account: the service's words are about the model of one of them."""
+    if failure.kind != "status":
+        return "the service does not answer this account"
+    return f"the service answered {failure.status} to this account"

@@ -2,14 +2,15 @@
 
 A place that is given back goes to the one who waits for it, before newcomers see it. Among those who wait, callers take
 turns: one with a hundred requests in the line does not keep another's first one waiting. The requests of one caller go
-in the order in which they came (start-time fair queueing, with all requests of the same length).
+in the order in which they came (start-time fair queueing, with all requests of the same length). A turn counts when it
+is taken: those who leave before have had none.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from heapq import heappop, heappush
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from typing import Any
 
@@ -32,12 +33,13 @@ class Pass:
 class Place(ABC):
     """Something that only so many can have at a time."""
 
-    __slots__ = ("heap", "waiting")
+    __slots__ = ("callers", "waiting")
 
     def __init__(self) -> None:
         self.waiting = 0
         """How many wait for it."""
-        self.heap: list[tuple[int, int, Waiter]] = []
+        self.callers: dict[str, deque[Waiter]] = {}
+        """Those who wait, and some who do no more, by caller and in their order."""
 
     @abstractmethod
     def is_free(self, now: float) -> bool:
@@ -54,12 +56,15 @@ class Place(ABC):
         """Gives it back; see `Window.leave`."""
         ...
 
-    def head(self) -> Waiter | None:
-        """Who is next."""
-        heap = self.heap
-        while heap and heap[0][2].is_done:
-            heappop(heap)
-        return heap[0][2] if heap else None
+    def heads(self) -> Iterator[Waiter]:
+        """Who is next of each caller."""
+        for caller, waiters in list(self.callers.items()):
+            while waiters and waiters[0].is_done:
+                waiters.popleft()
+            if waiters:
+                yield waiters[0]
+            else:
+                del self.callers[caller]
 
 
 class Waiter:
@@ -71,12 +76,13 @@ class Waiter:
         data: Room for what the server wakes it by.
     """
 
-    __slots__ = ("data", "deadline", "granted", "is_done", "places", "rank", "ready")
+    __slots__ = ("caller", "data", "deadline", "granted", "is_done", "number", "places", "ready")
 
-    def __init__(self, places: Sequence[Place], deadline: float, rank: int) -> None:
+    def __init__(self, caller: str, places: Sequence[Place], deadline: float, number: int) -> None:
+        self.caller = caller
         self.places = places
         self.deadline = deadline
-        self.rank = rank
+        self.number = number
         self.ready = False
         self.is_done = False
         self.granted: tuple[Place, Pass] | None = None
@@ -98,21 +104,19 @@ class Line:
         """How many wait."""
         self._places: dict[Place, None] = {}
         self._numbers = count()
-        self._now = 0
-        """The rank of the one who was served last."""
-        self._ranks: dict[str, int] = {}
-        """The last rank of each caller of whom somebody waits."""
+        self._turn = 0
+        """Which turn it is."""
+        self._turns: dict[str, int] = {}
+        """The next turn of those who had one since somebody began to wait."""
 
     def join(self, caller: str, places: Sequence[Place], deadline: float) -> Waiter | None:
         """One more who waits for any of these places; `None` where the line is full."""
         if self.waiting >= self.longest:
             return None
-        rank = self._ranks[caller] = max(self._now, self._ranks.get(caller, 0)) + 1
-        waiter = Waiter(places, deadline, rank)
-        number = next(self._numbers)
+        waiter = Waiter(caller, places, deadline, next(self._numbers))
         self.waiting += 1
         for place in places:
-            heappush(place.heap, (rank, number, waiter))
+            place.callers.setdefault(caller, deque()).append(waiter)
             place.waiting += 1
             self._places[place] = None
         return waiter
@@ -129,17 +133,17 @@ class Line:
     def serve(self, now: float) -> None:
         """Gives the places that are free to those who wait for them, the longest first."""
         while self.waiting:
-            best: Waiter | None = None
-            at: Place | None = None
-            for place in self._places:
-                if place.is_free(now):
-                    head = place.head()
-                    if head is not None and (best is None or head.rank < best.rank):
-                        best, at = head, place
-            if best is None or at is None:
+            heads = [
+                (max(self._turn, self._turns.get(head.caller, 0)), head.number, head, place)
+                for place in self._places
+                if place.is_free(now)
+                for head in place.heads()
+            ]
+            if not heads:
                 return
+            turn, _, best, at = min(heads, key=_order)
+            self._turn, self._turns[best.caller] = turn, turn + 1
             self._remove(best)
-            self._now = max(self._now, best.rank)
             best.granted, best.ready = (at, at.enter(now)), True
             self._on_ready(best)
 
@@ -149,7 +153,11 @@ class Line:
         for place in waiter.places:
             place.waiting -= 1
             if not place.waiting:
-                place.heap.clear()
+                place.callers.clear()
                 self._places.pop(place, None)
         if not self.waiting:
-            self._ranks.clear()
+            self._turns.clear()
+
+
+def _order(head: tuple[int, int, Waiter, Place]) -> tuple[int, int]:
+    return head[0], head[1]

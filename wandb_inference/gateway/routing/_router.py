@@ -92,10 +92,14 @@ class Router:
         self._credentials: dict[tuple[str, Secret | None, str | None], Breaker] = {}
         self.configure(config)
 
-    def configure(self, config: GatewayConfig) -> None:
+    def configure(self, config: GatewayConfig, now: float | None = None) -> None:
         """Goes on by this configuration.
 
         Deployments and keys that stay keep what was counted of them, and requests under way end where they are.
+
+        Args:
+            config: The configuration.
+            now: The time, from which on those who wait may have places that they had not before; `None`: nobody waits.
         """
         self.config = config
         self.settings = config.router
@@ -112,8 +116,19 @@ class Router:
             for state, share in zip(states, shares(group.deployments), strict=True):
                 state.share = share
             self.groups[group.name] = GroupState(group, states)
+        if now is not None:
+            self.line.serve(now)
 
-    def admit(self, caller: Caller, match: Match, *, tokens: int, now: float, max_tokens: int | None = None) -> Ticket:
+    def admit(
+        self,
+        caller: Caller,
+        match: Match,
+        *,
+        tokens: int,
+        now: float,
+        max_tokens: int | None = None,
+        choices: int = 1,
+    ) -> Ticket:
         """A ticket for a request: its caller may make it.
 
         Args:
@@ -121,18 +136,20 @@ class Router:
             match: What for.
             tokens: Of the prompt, an estimate.
             now: The time.
-            max_tokens: Of the answer at most, where the request says so.
+            max_tokens: Of an answer at most, where the request says so.
+            choices: Answers that are wanted.
 
         Raises:
             GatewayError: The key has expired, may not use the model, is at a limit, or its budget is spent.
         """
-        completion = GUESS if max_tokens is None else max_tokens
+        completion = choices * (GUESS if max_tokens is None else max_tokens)
         group, cost = self.group(match), Decimal(0)
         if self.admission.has_purse(caller):
             for state in group.states:
                 rate = self.seat(state, match).rate
                 if rate is not None:
-                    cost = max(cost, rate.cost(tokens, completion))
+                    most = state.longest() if max_tokens is None else max_tokens
+                    cost = max(cost, rate.cost(tokens, choices * most))
         return self.admission.admit(
             caller, match, prompt=tokens, completion=completion, cost=cost, now=now, wall=self.epoch + now
         )
@@ -242,6 +259,7 @@ class Router:
 
     def _status(self, state: DeploymentState, now: float) -> Status:
         until = state.cools_until()
+        state.record.forget(now)
         return Status(
             state.group,
             state.deployment,

@@ -223,12 +223,18 @@ class DeploymentState:
         return self.is_sick() and self.cools_until() > now
 
     def cause(self) -> str | None:
-        """The error that it cools for."""
+        """The error that it cools for: in the service's words where it is the deployment's own."""
         return next((breaker.cause for breaker in self.breakers if breaker.until), None)
 
     def cools_until(self) -> float:
         """When it may be tested; 0: it is not cooling."""
         return max([breaker.until for breaker in self.breakers])
+
+    def longest(self) -> int:
+        """Tokens of an answer that nobody limits: what the deployment's own fields say, else what answers have."""
+        fields = {**self.deployment.defaults, **self.deployment.extra_body}
+        given = fields.get("max_tokens") or fields.get("max_completion_tokens")
+        return given if isinstance(given, int) and given > 0 else max(GUESS, int(self.answer))
 
     def learn(self, tokens: int) -> None:
         """Takes the length of an answer."""

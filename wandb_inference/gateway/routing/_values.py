@@ -48,6 +48,8 @@ class Wishes(NamedTuple):
     """What requests have in common that are to go to the same deployment, if the configuration wants that."""
     user_agent: str = ""
     """For `tag_regex`, which looks at `User-Agent: <this>`."""
+    choices: int = 1
+    """Answers that are wanted."""
 
 
 class Usage(NamedTuple):

@@ -105,7 +105,8 @@ class Visit:
     def need(self, now: float) -> Need:
         """What the request takes of a deployment's limits."""
         wishes = self._wishes
-        return Need(wishes.prompt_tokens, wishes.max_tokens, self._caller, self._router.epoch + now)
+        wall = self._router.epoch + now
+        return Need(wishes.prompt_tokens, wishes.max_tokens, self._caller, wall, wishes.choices)
 
     def find(self, now: float) -> Found:
         """The place to take, the places to wait for, or why there is none."""
@@ -229,7 +230,7 @@ class Visit:
 
     def _last_resort(self, choice: Choice, need: Need, now: float) -> Found:
         router = self._router
-        if choice.short:
+        if choice.short and not (choice.cooling and all(state.is_cooling(now) for state in choice.short)):
             return shortage(choice.short, need, now)
         # A cool-down never empties a group: of those that are left, one request at a time asks the least bad.
         seats = [router.seat(state, self.match) for state in least_bad(choice.cooling)]
@@ -244,7 +245,8 @@ class Visit:
             self._patience = min(now + (_TEST if self._is_test else self._router.queue_seconds), self._give_up)
         if now >= self._patience:
             return self.unavailable(seats, now)
-        return Crowd(seats, min(self._patience, now + _LOOK) if self._is_test else self._patience)
+        is_tested = any(seat.state.is_sick() for seat in seats)
+        return Crowd(seats, min(self._patience, now + _LOOK) if is_tested else self._patience)
 
 
 def _first(*values: float | None) -> float:
