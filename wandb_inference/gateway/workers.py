@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from .config import GatewayConfig
 from .logs import set_up_log
-from .server import Settings, serve
+from .server import NOW, Settings, serve
 
 logger = logging.getLogger("wandb_inference.gateway")
 
@@ -27,7 +27,7 @@ _QUICK: Final = 2.0
 def work(config: GatewayConfig, settings: Settings, listener: socket.socket, level: int, ready: Event) -> None:
     """One worker's whole life."""
     set_up_log(json_lines=config.server.json_logs, level=level)
-    serve(config, settings, listener, ready.set)
+    serve(config, settings._replace(parent=os.getppid()), listener, ready.set)
 
 
 class _Worker(NamedTuple):
@@ -107,7 +107,11 @@ class Workers:
         pid = worker.process.pid
         if self._told.get(pid, 0) < self._ends:
             self._told[pid] = self._ends
-            worker.process.terminate()
+            # Its own signal: what ends a group of processes, from a terminal or systemd, reaches the worker as well.
+            if self._ends > 1 and pid is not None and worker.ready.is_set():
+                os.kill(pid, NOW)
+            else:
+                worker.process.terminate()
         elif pid is not None and pid in self._unread and worker.ready.is_set():
             # Before, it would die of the signal.
             self._unread.discard(pid)
