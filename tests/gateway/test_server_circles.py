@@ -51,6 +51,7 @@ def collected(found: list[str]) -> Iterator[None]:
     """Adds the types of ours, and of the server, of which something had to be collected."""
     gc.collect()
     gc.disable()
+    gc.freeze()  # what other tests left is not looked at
     try:
         yield
         gc.set_debug(gc.DEBUG_SAVEALL)
@@ -60,6 +61,7 @@ def collected(found: list[str]) -> Iterator[None]:
     finally:
         gc.set_debug(0)
         gc.garbage.clear()
+        gc.unfreeze()
         gc.enable()
 
 

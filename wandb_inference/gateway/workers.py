@@ -27,7 +27,7 @@ _QUICK: Final = 2.0
 def work(config: GatewayConfig, settings: Settings, listener: socket.socket, level: int, ready: Event) -> None:
     """One worker's whole life."""
     set_up_log(json_lines=config.server.json_logs, level=level)
-    serve(config, settings._replace(parent=os.getppid()), listener, ready.set)
+    serve(config, settings, listener, ready.set)
 
 
 class _Worker(NamedTuple):
@@ -74,7 +74,9 @@ class Workers:
 
     def _start(self) -> _Worker:
         ready = self._context.Event()
-        arguments = (self._config, self._settings, self._listener, logger.getEffectiveLevel(), ready)
+        # Not what it finds itself: it may begin when nobody is there any more.
+        settings = self._settings._replace(parent=os.getpid())
+        arguments = (self._config, settings, self._listener, logger.getEffectiveLevel(), ready)
         process = self._context.Process(target=work, args=arguments)
         process.start()
         worker = _Worker(process, ready, time.monotonic())

@@ -191,9 +191,9 @@ class Addresses:
 
     def _project(self, target: Target, named: Named, entry: Entry, path: str) -> str | Literal[False] | None:
         item = named.project
+        if target.provider == "openai":
+            return None
         if item is None:
-            if target.provider == "openai":
-                return None
             config = self._account.config
             if config is None or config.project is None:
                 if config is not None:
