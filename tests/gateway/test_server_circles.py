@@ -49,9 +49,8 @@ RETRIED = TWO.replace("num_retries: 0", "num_retries: 1")
 @contextmanager
 def collected(found: list[str]) -> Iterator[None]:
     """Adds the types of ours, and of the server, of which something had to be collected."""
-    gc.collect()
     gc.disable()
-    gc.freeze()  # what other tests left is not looked at
+    gc.freeze()  # what was there before is not looked at
     try:
         yield
         gc.set_debug(gc.DEBUG_SAVEALL)

@@ -532,6 +532,19 @@ def test_workers_without_their_parent(tmp_path):
                 while time.monotonic() < end:
                     httpx.get(f"{url}/health/liveness", trust_env=False)
                     time.sleep(0.05)
+            with pytest.raises(ProcessLookupError):
+                while time.monotonic() < end:
+                    os.killpg(process.pid, 0)
+                    time.sleep(0.05)
+
+
+def test_a_worker_whose_parent_is_gone(tmp_path):
+    """It ends as if it had been told to."""
+    with Emulator() as emulator:
+        emulator.start()
+        with running(tmp_path, emulator.base_url, parent=1) as process:
+            process.thread.join(10)
+            assert not process.thread.is_alive()
 
 
 def test_files_that_come_to_be_right(tmp_path, monkeypatch, caplog):
