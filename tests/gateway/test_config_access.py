@@ -177,7 +177,7 @@ KEYS = {
         "- {name: a, key: os.environ/A_KEY, modles: [m]}",
         'modles: there is no such key; did you mean "models"?',
     ),
-    "text": ("- a", 'keys[0]: "a" is not a mapping'),
+    "text": ("- a", "keys[0]: a text is not a mapping"),
     "no list": ("  a: b", "keys: a mapping is not a list"),
 }
 

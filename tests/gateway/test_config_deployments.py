@@ -100,7 +100,7 @@ MISTAKES = {
     "a header of two lines": ('model: wandb/x, headers: {A: "x\\ny"}', "headers to text that a header can hold"),
     "a header's name": ("model: wandb/x, headers: {'a b': x}", "a name has a character that none can have"),
     "a header that is a list": ("model: wandb/x, headers: {a: [x]}", "a mapping is not a mapping of headers to text"),
-    "headers that are text": ("model: wandb/x, headers: a", 'headers: "a" is not a mapping'),
+    "headers that are text": ("model: wandb/x, headers: a", "headers: a text is not a mapping"),
     "a wrong number": ("model: wandb/x, rpm: six", 'rpm: "six" is not a whole number, 1 or more'),
     "a number of nothing": ("model: wandb/x, rpm: 0", "rpm: 0 is not a whole number, 1 or more"),
     "half a request": ("model: wandb/x, rpm: 1.5", "rpm: 1.5 is not a whole number, 1 or more"),
@@ -171,8 +171,8 @@ ENTRIES = {
         "- {model_name: m, litellm_params: }",
         "model_list[0]: there is no model; write model: wandb/<id>",
     ),
-    "text for params": ("- {model_name: m, litellm_params: x}", 'litellm_params: "x" is not a mapping'),
-    "text": ("- m", '2:5: model_list[0]: "m" is not a mapping'),
+    "text for params": ("- {model_name: m, litellm_params: x}", "litellm_params: a text is not a mapping"),
+    "text": ("- m", "2:5: model_list[0]: a text is not a mapping"),
     "a number for a name": (
         "- {model_name: 4, litellm_params: {model: wandb/x}}",
         "model_list[0].model_name: 4 is not text: write it in quotes",
@@ -194,7 +194,7 @@ ENTRIES = {
         "model_info: {allowed_fails_policy: {RateLimitErorAllowedFails: 3}}}",
         'did you mean "RateLimitErrorAllowedFails"?',
     ),
-    "a model_list of text": ("m", 'model_list: "m" is not a list; its entries begin with "- "'),
+    "a model_list of text": ("m", 'model_list: a text is not a list; its entries begin with "- "'),
 }
 
 
@@ -363,9 +363,9 @@ def test_credentials(tmp_path: Path) -> None:
     ("credentials", "expected"),
     [
         ("[{credential_values: {}}]", "credential_list[0]: there is no credential_name"),
-        ("[{credential_name: c, credential_values: x}]", 'credential_values: "x" is not a mapping'),
+        ("[{credential_name: c, credential_values: x}]", "credential_values: a text is not a mapping"),
         ("[{credential_name: c, credential_values: {api_ky: x}}]", 'did you mean "api_key"?'),
-        ("[c]", 'credential_list[0]: "c" is not a mapping'),
+        ("[c]", "credential_list[0]: a text is not a mapping"),
     ],
 )
 def test_credentials_that_fail(credentials: str, expected: str, tmp_path: Path) -> None:

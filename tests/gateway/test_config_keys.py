@@ -17,6 +17,7 @@ from wandb_inference.gateway.config._keys import table
 
 ENVIRON = {"WANDB_API_KEY": "a-key-of-the-account", "WANDB_PROJECT": "team/project", "A_KEY": "a-key-of-a-client-1"}
 MASTER = "a-master-key-0123456789"
+PEM = Path(__file__).parent.parent / "data"
 
 T, N, W, R = "taken over", "taken over with a word", "warned of", "refused"
 
@@ -264,8 +265,8 @@ ROWS = [
     Row(LS, "max_budget", 100, T),
     Row(LS, "json_logs", True, T),
     Row(LS, "ssl_verify", False, T),
-    Row(LS, "ssl_verify", "/etc/ca.pem", T),
-    Row(LS, "ssl_certificate", "/etc/cert.pem", T),
+    Row(LS, "ssl_verify", str(PEM / "authority.pem"), T),
+    Row(LS, "ssl_certificate", str(PEM / "client.pem"), T),
     Row(LS, "callbacks", ["prometheus", "otel"], T),
     Row(LS, "success_callback", ["otel"], T),
     Row(LS, "failure_callback", "prometheus", T),

@@ -120,12 +120,12 @@ ROUTES = {
         "a fallback with parameters of its own is not supported; write a name",
     ),
     "a number": ("router_settings: {fallbacks: [{m: [3]}]}", "fallbacks[0].m[0]: 3 is no model's name"),
-    "a name alone": ("router_settings: {fallbacks: [{m: n}]}", 'fallbacks[0].m: "n" is not a list'),
+    "a name alone": ("router_settings: {fallbacks: [{m: n}]}", "fallbacks[0].m: a text is not a list"),
     "a mapping": (
         "router_settings: {fallbacks: {m: [n]}}",
         "fallbacks: this is a mapping, not a list of mappings; write fallbacks: [{model: [another]}]",
     ),
-    "names": ("router_settings: {fallbacks: [n]}", 'fallbacks[0]: "n" is not a mapping of a model to a list'),
+    "names": ("router_settings: {fallbacks: [n]}", "fallbacks[0]: a text is not a mapping of a model to a list"),
     "twice": (
         "router_settings: {fallbacks: [{m: [n]}, {m: [n]}]}",
         '"m" has fallbacks in line 7 already',
@@ -165,7 +165,7 @@ ROUTES = {
         "router_settings: {model_group_retry_policy: {m: {Retries: 3}}}",
         'model_group_retry_policy.m.Retries: "Retries" is none of',
     ),
-    "a section of text": ("router_settings: least-busy", 'router_settings: "least-busy" is not a mapping'),
+    "a section of text": ("router_settings: least-busy", "router_settings: a text is not a mapping"),
     "a budget's span": ("litellm_settings: {budget_duration: 1d}", "there is no max_budget that it could renew"),
     "a secret of the wrong type": (
         "router_settings: {redis_password: 12345678}",
@@ -287,6 +287,7 @@ general_settings: {{master_key: a-master-key-0123456}}
     assert warnings(config) == [
         'model_list[2]: "gone" is left out: its provider is "azure"',
         'router_settings.fallbacks[0].m[0]: "gone" was left out, and this fallback with it',
+        'router_settings.fallbacks[1].gone: "gone" is left out, and its fallbacks with it',
         'router_settings.model_group_alias.gpt-4: "gone" was left out, and this alias with it',
     ]
 

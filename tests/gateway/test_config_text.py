@@ -26,7 +26,7 @@ NOT_YAML = {
     "a first control character": ("\x07", "1:1: there is a character that YAML does not allow (code 7)"),
     "nothing": ("# nothing\n", "1:1: the file is empty"),
     "a list": ("- a\n", "1:1: the file holds a list, not a mapping of settings"),
-    "text": ("hello\n", '1:1: the file holds "hello", not a mapping of settings'),
+    "text": ("hello\n", "1:1: the file holds a text, not a mapping of settings"),
     "depth": ("x: " + "[" * 100, "1:63: more than 60 levels are nested here; no configuration needs them"),
     "a circle": ("model_list: &a\n  - *a\n", "1:13: an alias leads back to the value that it stands in"),
     "aliases of aliases": (
@@ -211,7 +211,7 @@ def test_an_include_that_loses_settings(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("include", "expected"),
     [
-        ("more.yaml", 'config.yaml:1:1: include: "more.yaml" is not a list of files; write include: [models.yaml]'),
+        ("more.yaml", "config.yaml:1:1: include: a text is not a list of files; write include: [models.yaml]"),
         (
             "[none.yaml]",
             'config.yaml:1:11: the file to include, "none.yaml", is not there; paths count from the including file',

@@ -137,3 +137,15 @@ def test_addresses():
     assert Keyring(keyed()).address("1.2.3.4", {b"x-forwarded-for": b"10.0.0.1"}) == "1.2.3.4"
     assert ring.address("192.168.0.1", {b"x-forwarded-for": b"192.168.0.2"}) == "192.168.0.2"
     Keyring(keyed()).check_address("1.2.3.4", {})
+
+
+def test_addresses_of_a_socket_for_both():
+    """One that listens on IPv6 has the addresses of IPv4 in a form of its own."""
+    server = ServerSettings(allowed_ips=("10.0.0.0/8",), trusted_proxies=("192.168.0.0/16",))
+    ring = Keyring(replace(keyed(), server=server))
+
+    ring.check_address("::ffff:10.1.2.3", {})
+    ring.check_address("::ffff:192.168.0.1", {b"x-forwarded-for": b"10.0.0.1"})
+    for address in ("::ffff:1.2.3.4", "::1"):
+        with pytest.raises(GatewayError):
+            ring.check_address(address, {})

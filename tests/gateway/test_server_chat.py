@@ -646,3 +646,18 @@ async def test_a_number_that_can_not_be_sent_on(tmp_path, emulator):
             answer = await served.client.post("/v1/chat/completions", content=raw)
             assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_json")
             assert served.gateway.router.status(monotonic())[0].in_flight == 0
+
+
+async def test_headers_that_no_pattern_sends_on(tmp_path, emulator):
+    """`*` is for what is the client's own: not for the account, nor for what says where the request ends."""
+    text = ONE + "general_settings: {forward_client_headers_to_llm_api: ['*']}\n"
+    headers = {"openai-project": "evil/p", "x-custom": "yes", "accept-encoding": "br", "te": "trailers"}
+    async with serving(configured(tmp_path, text, emulator.base_url)) as served:
+        for _ in range(2):
+            assert (await served.chat(headers=headers)).status_code == 200
+
+    for request in emulator.requests:
+        assert request.headers["openai-project"] == "team/project"
+        assert request.headers["accept-encoding"] == "identity"
+        assert request.headers["x-custom"] == "yes"
+        assert "te" not in request.headers

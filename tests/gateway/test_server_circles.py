@@ -49,8 +49,8 @@ RETRIED = TWO.replace("num_retries: 0", "num_retries: 1")
 @contextmanager
 def collected(found: list[str]) -> Iterator[None]:
     """Adds the types of ours, and of the server, of which something had to be collected."""
-    gc.collect()
     gc.disable()
+    gc.freeze()  # what was there before is not looked at
     try:
         yield
         gc.set_debug(gc.DEBUG_SAVEALL)
@@ -60,6 +60,7 @@ def collected(found: list[str]) -> Iterator[None]:
     finally:
         gc.set_debug(0)
         gc.garbage.clear()
+        gc.unfreeze()
         gc.enable()
 
 

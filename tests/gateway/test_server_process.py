@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from tests.gateway.server_cases import (
     configured,
     events,
 )
-from tests.raw_server import Peer, RawServer, answering, chunked, whole
+from tests.raw_server import STREAM_HEAD, Peer, RawServer, answering, chunked, whole
 from wandb_inference.cli import main
 from wandb_inference.gateway import server as servers
 from wandb_inference.gateway import workers
@@ -319,17 +319,21 @@ PROGRAM = [sys.executable, "-m", "wandb_inference", "gateway", "--port", "0"]
 
 @contextmanager
 def command(*arguments: str, cwd: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The command in a process of its own, and its address."""
+    """The command in a process of its own, the first of its group, and its address."""
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    pipe = subprocess.PIPE
     process = subprocess.Popen(
-        [*PROGRAM, *arguments], cwd=cwd, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*PROGRAM, *arguments], cwd=cwd, env=environ, stdout=pipe, stderr=pipe, text=True, start_new_session=True
     )
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
         yield process, line.split()[4].removesuffix("/v1,")
     finally:
-        if process.poll() is None:
+        if hasattr(os, "killpg"):
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # with its workers, which hold its pipes
+        else:
             process.kill()
         process.communicate()
 
@@ -474,3 +478,107 @@ def test_what_a_reload_can_not_change(tmp_path, caplog):
     for name in ("ssl_verify", "callbacks: [otel]"):
         assert f"{name} stays as it was until the gateway starts again" in caplog.text
     assert "json_logs stays" not in caplog.text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+@pytest.mark.parametrize("again", [False, True], ids=["once", "twice"])
+def test_a_signal_for_the_whole_group(tmp_path, again):
+    """From a terminal or systemd each process gets it: streams finish all the same, unless it comes twice."""
+    (tmp_path / "config.yaml").write_text(ONE)
+    begun, go = threading.Event(), threading.Event()
+
+    def slow(peer: Peer) -> None:
+        while peer.request():
+            peer.send(STREAM_HEAD, *chunked(chunk("a"), end=False))
+            begun.set()
+            go.wait(5)
+            peer.send(*chunked(LAST, DONE))
+
+    with RawServer(slow) as upstream:
+        arguments = ("-c", "config.yaml", "--workers", "2", "--drain", "20", "--api-base", upstream.base_url)
+        with (
+            command(*arguments, cwd=tmp_path) as (process, url),
+            httpx.stream("POST", f"{url}/v1/chat/completions", json=STREAM, timeout=20, trust_env=False) as answer,
+        ):
+            assert begun.wait(10)
+            os.killpg(process.pid, signal.SIGTERM)
+            time.sleep(0.5)
+            if again:
+                os.killpg(process.pid, signal.SIGTERM)
+            else:
+                go.set()
+            text = answer.read().decode()
+            go.set()
+            code = process.wait(10)
+
+    assert code == 0
+    assert ("stream_interrupted" in text) == again
+    assert ("[DONE]" in text) == (not again)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+def test_workers_without_their_parent(tmp_path):
+    """They end when nobody is there any more who would tell them to."""
+    (tmp_path / "config.yaml").write_text(ONE)
+    with Emulator() as emulator:
+        emulator.start()
+        arguments = ("-c", "config.yaml", "--workers", "2", "--api-base", emulator.base_url)
+        with command(*arguments, cwd=tmp_path) as (process, url):
+            assert ask(url).status_code == 200
+            process.kill()
+            process.wait(10)
+            end = time.monotonic() + 10
+            with pytest.raises(httpx.TransportError):
+                while time.monotonic() < end:
+                    httpx.get(f"{url}/health/liveness", trust_env=False)
+                    time.sleep(0.05)
+            with pytest.raises(ProcessLookupError):
+                while time.monotonic() < end:
+                    os.killpg(process.pid, 0)
+                    time.sleep(0.05)
+
+
+def test_a_worker_whose_parent_is_gone(tmp_path):
+    """It ends as if it had been told to."""
+    with Emulator() as emulator:
+        emulator.start()
+        with running(tmp_path, emulator.base_url, parent=1) as process:
+            process.thread.join(10)
+            assert not process.thread.is_alive()
+
+
+def test_files_that_come_to_be_right(tmp_path, monkeypatch, caplog):
+    """An included file with a mistake is watched as well, and a link that leads elsewhere is another file."""
+    monkeypatch.setattr(servers, "_WATCH", 0.01)
+    (tmp_path / "real.yaml").write_text(ONE)
+    with Emulator() as emulator:
+        emulator.start()
+        with running(tmp_path, emulator.base_url, reload=True) as process:
+            reloads = process.server.gateway.metrics.reloads
+            (tmp_path / "more.yaml").write_text("model_list: [")
+            (tmp_path / "config.yaml").write_text("include: [more.yaml]\n" + ONE)
+            process.until(lambda: reloads.of("refused").value == 1)
+            (tmp_path / "more.yaml").write_text(ONE.replace("fast", "quick"))
+            process.until(lambda: reloads.of("taken").value == 1)
+            assert process.post({**BODY, "model": "quick"}).status_code == 200
+
+            (tmp_path / "other.yaml").write_text(ONE.replace("fast", "other"))
+            (tmp_path / "config.yaml").unlink()
+            (tmp_path / "config.yaml").symlink_to(tmp_path / "real.yaml")
+            process.until(lambda: process.post({**BODY, "model": "quick"}).status_code == 404)
+            (tmp_path / "link.yaml").symlink_to(tmp_path / "other.yaml")
+            (tmp_path / "link.yaml").replace(tmp_path / "config.yaml")
+            process.until(lambda: process.post({**BODY, "model": "other"}).status_code == 200)
+
+
+def test_a_mistake_of_ours_while_reading(tmp_path, monkeypatch, caplog):
+    """The configuration stays as it was, and the log says why."""
+    with Emulator() as emulator:
+        emulator.start()
+        with running(tmp_path, emulator.base_url) as process:
+            monkeypatch.setattr(Source, "load", lambda self: 1 // 0)
+            process.server.hang_up()
+            process.until(lambda: process.server.gateway.metrics.reloads.of("refused").value == 1)
+            assert process.post().status_code == 200
+
+    assert "reading it failed with a mistake of the gateway's own" in caplog.text

@@ -153,6 +153,7 @@ def _key_in(name: bytes, value: bytes) -> bytes:
 def _is_in(address: str, networks: tuple[object, ...]) -> bool:
     try:
         ip = ip_address(address)
+        ip = getattr(ip, "ipv4_mapped", None) or ip  # a socket for both has 10.0.0.7 as ::ffff:10.0.0.7
     except ValueError:
         return False
     return any(ip in network for network in networks)  # type: ignore[operator]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from .attempt import Attempt
 from .auth import PRIVATE_HEADERS
 from .call import Call
-from .config import Match, ServerSettings
+from .config import NEVER_FORWARDED, Match, ServerSettings
 from .errors import GatewayError, several_models, unknown_model
 from .requests import ChatRequest
 from .routing import Caller, Pick, Plan, Queue, Sleep, Step, Ticket, Usage, Wishes
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .app import Gateway
 
 _SUGGESTIONS: Final = 3
-_OWN: Final = PRIVATE_HEADERS | {b"x-request-id"}
+_OWN: Final = PRIVATE_HEADERS | {name.encode() for name in NEVER_FORWARDED} | {b"x-request-id"}
 _NONE: Final[Mapping[bytes, bytes]] = {}
 _TRACE: Final[tuple[bytes, ...]] = (b"traceparent", b"tracestate")
 _LONGEST: Final = 1000

@@ -31,6 +31,8 @@ _AFTER_DRAIN: Final = 2.0
 """Seconds for error events to reach their clients."""
 _WATCH: Final = 1.0
 """Seconds between two looks at the files of the configuration."""
+NOW: Final = getattr(signal, "SIGUSR1", signal.SIGTERM)
+"""What a worker is told to end at once by; on Windows, `terminate()` does."""
 _COLLECT: Final = (10_000, 20, 20)
 """When garbage is collected. Requests leave few circles, and Python's own 700 looks for them every third request."""
 
@@ -64,6 +66,8 @@ class Settings(NamedTuple):
     """Seconds that requests under way have to finish, once the process was told to end."""
     reload: bool = False
     """Whether the files of the configuration are watched."""
+    parent: int = 0
+    """The process whose worker this is: only it ends what is under way at once, and without it no worker goes on."""
 
 
 class GatewayServer(uvicorn.Server):
@@ -99,7 +103,7 @@ class GatewayServer(uvicorn.Server):
         self._ready = ready
         self._drained_by: float | None = None
         self._interrupted_at: float | None = None
-        self._files: dict[Path, tuple[int, int]] = {}
+        self._files: dict[Path, tuple[int, ...]] = {}
         self._stamps = self._files
         self._looked_at = 0.0
         self._reloading: asyncio.Task[None] | None = None
@@ -110,8 +114,13 @@ class GatewayServer(uvicorn.Server):
         if self._drained_by is None:
             self._drained_by = monotonic() + self.settings.drain
             self.gateway.drain()
-        else:
+        elif not self.settings.parent:
             self.force_exit = True
+
+    def end_now(self, *_: object) -> None:
+        """Ends at once, as the parent says."""
+        self.handle_exit(signal.SIGTERM, None)
+        self.force_exit = True
 
     def hang_up(self, *_: object) -> None:
         """Has the configuration read again."""
@@ -120,13 +129,17 @@ class GatewayServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begins to serve."""
         await super().startup(sockets)
-        self._files = self._stamps = _stamps(self.gateway.config.files)
+        self._files = self._stamps = self._watched(self.gateway.config.files)
         with contextlib.suppress(ValueError, AttributeError):  # not the main thread; Windows has none
             signal.signal(signal.SIGHUP, self.hang_up)
+            if self.settings.parent:
+                signal.signal(NOW, self.end_now)
         self._ready()
 
     async def on_tick(self, counter: int) -> bool:
         """What is to be done every tenth of a second; whether to end."""
+        if self.settings.parent and self._drained_by is None and os.getppid() != self.settings.parent:
+            self.handle_exit(signal.SIGTERM, None)  # nobody is there to tell it to end, or to read files again
         if self._drained_by is not None:
             self._drain(monotonic())
         elif (self._reloading is None or self._reloading.done()) and self._is_to_reload():
@@ -165,6 +178,11 @@ class GatewayServer(uvicorn.Server):
         self._files = stamps
         return True
 
+    def _watched(self, files: Iterable[Path]) -> dict[Path, tuple[int, ...]]:
+        """The files that a reload reads, and the name that was given: it may come to be another file's."""
+        path = self.settings.source.path
+        return _stamps([*files, *([] if path is None else [Path(path)])])
+
     async def reload(self) -> None:
         """Reads the configuration again, and goes on with it; with the last good one where it has mistakes."""
         try:
@@ -173,13 +191,18 @@ class GatewayServer(uvicorn.Server):
         except ConfigFileError as error:
             logger.error("the configuration stays as it was: %s", error)
             self.gateway.metrics.reloads.of("refused").value += 1
+            self._files = self._stamps = self._watched((*self._files, *error.files))
+            return
+        except Exception:
+            logger.exception("the configuration stays as it was: reading it failed with a mistake of the gateway's own")
+            self.gateway.metrics.reloads.of("refused").value += 1
             return
         for finding in config.warnings:
             logger.warning("%s", finding)
         for name in _changed(self._at_start, config.server):
             logger.warning("%s stays as it was until the gateway starts again", name)
         self.gateway.configure(share_of(config, self.settings.workers))
-        self._files = _stamps(config.files)
+        self._files = self._watched(config.files)
         self.gateway.metrics.reloads.of("taken").value += 1
         logger.warning("the configuration was read again")
 
@@ -240,14 +263,14 @@ def serve(config: GatewayConfig, settings: Settings, listener: socket.socket, re
     return 0
 
 
-def _stamps(files: Iterable[Path]) -> dict[Path, tuple[int, int]]:
-    """When files were changed, and how large they are; those that are not there have no size."""
+def _stamps(files: Iterable[Path]) -> dict[Path, tuple[int, ...]]:
+    """Which files they are, when they were changed, and how large they are; those that are not there have no size."""
     return dict(_stamp(path) for path in files)
 
 
-def _stamp(path: Path) -> tuple[Path, tuple[int, int]]:
+def _stamp(path: Path) -> tuple[Path, tuple[int, ...]]:
     try:
         found = os.stat(path)
     except OSError:
         return path, (0, -1)
-    return path, (found.st_mtime_ns, found.st_size)
+    return path, (found.st_ino, found.st_mtime_ns, found.st_size)

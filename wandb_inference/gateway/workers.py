@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from .config import GatewayConfig
 from .logs import set_up_log
-from .server import Settings, serve
+from .server import NOW, Settings, serve
 
 logger = logging.getLogger("wandb_inference.gateway")
 
@@ -74,7 +74,9 @@ class Workers:
 
     def _start(self) -> _Worker:
         ready = self._context.Event()
-        arguments = (self._config, self._settings, self._listener, logger.getEffectiveLevel(), ready)
+        # Not what it finds itself: it may begin when nobody is there any more.
+        settings = self._settings._replace(parent=os.getpid())
+        arguments = (self._config, settings, self._listener, logger.getEffectiveLevel(), ready)
         process = self._context.Process(target=work, args=arguments)
         process.start()
         worker = _Worker(process, ready, time.monotonic())
@@ -107,7 +109,11 @@ class Workers:
         pid = worker.process.pid
         if self._told.get(pid, 0) < self._ends:
             self._told[pid] = self._ends
-            worker.process.terminate()
+            # Its own signal: what ends a group of processes, from a terminal or systemd, reaches the worker as well.
+            if self._ends > 1 and pid is not None and worker.ready.is_set():
+                os.kill(pid, NOW)
+            else:
+                worker.process.terminate()
         elif pid is not None and pid in self._unread and worker.ready.is_set():
             # Before, it would die of the signal.
             self._unread.discard(pid)

@@ -14,9 +14,11 @@ from ._loading import Report, check, from_environment, load
 from ._matching import Match
 from ._models import Alias, Deployment, Fallbacks, Group, Price, Secret
 from ._render import render
+from ._settings import NEVER_FORWARDED
 from ._values import Duration
 
 __all__ = [
+    "NEVER_FORWARDED",
     "check",
     "from_environment",
     "is_loopback",

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from ..._checks import DEFAULT_HOST, check_base_url, check_key, check_project
+from ..._checks import DEFAULT_HOST, check_base_url, check_key, check_project, shown_url
 from ...exceptions import ConfigurationError
 from ._account import Account
 from ._checking import Fields, quote
-from ._findings import Findings
+from ._findings import Findings, shown
 from ._models import Secret
 from ._params import Params
 from ._providers import Target
@@ -191,9 +191,9 @@ class Addresses:
 
     def _project(self, target: Target, named: Named, entry: Entry, path: str) -> str | Literal[False] | None:
         item = named.project
+        if target.provider == "openai":
+            return None
         if item is None:
-            if target.provider == "openai":
-                return None
             config = self._account.config
             if config is None or config.project is None:
                 if config is not None:
@@ -223,7 +223,10 @@ class Addresses:
     def _refused(self, item: Item, error: ConfigurationError, source: str) -> None:
         # The SDK's texts have the name and the value first, where there is one to show, and the source after it.
         before, _, after = error.message.rpartition(f" ({source})")
-        message = f"{quote(item)}{after}" if after else f"the value {before.partition(' ')[2]}"
+        value = item.value
+        is_url = source == "api_base" and isinstance(value, str) and not item.origin
+        text = shown(shown_url(str(value))) if is_url else quote(item)
+        message = f"{text}{after}" if after else f"the value {before.partition(' ')[2]}"
         self._findings.error(item, message, None if item.origin and after else sdk_hint(error))
 
 

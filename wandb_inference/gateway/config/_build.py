@@ -123,9 +123,13 @@ def _listed(entries: dict[str, Item], root: Item, findings: Findings) -> list[En
         findings.error(root.place, "there is no model_list", "write model_list: [] to serve none")
     found: list[Entry] = []
     for each in elements(item, findings):
+        if each.value is None and each.origin is None:
+            findings.error(each, "there is nothing here", 'leave out the "-", or write model_name and litellm_params')
+            continue
         fields = check("model_list", EntrySection, mapping(each, findings), findings)
         params, name = fields.items.get("litellm_params"), fields.values.model_name
-        if isinstance(each.value, dict) and "model_name" not in each.entries:
+        named = each.entries.get("model_name")
+        if isinstance(each.value, dict) and (named is None or (named.value is None and named.origin is None)):
             findings.error(each, "there is no model_name")
         if isinstance(each.value, dict) and "litellm_params" not in each.entries:
             findings.error(each, "there are no litellm_params", "write litellm_params: {model: wandb/<id>}")

@@ -9,7 +9,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from pydantic import ValidationError
 
-from ._findings import NOT_SHOWN, Findings, nearest, shown
+from ._findings import NOT_SHOWN, Findings, kind_of, nearest, shown
 from ._keys import Section as SectionName
 from ._keys import elsewhere, find, names
 from ._sections import Section
@@ -23,7 +23,7 @@ _BUILT_IN: Final = {"string_type": "text", "list_type": "a list", "dict_type": "
 
 _SECRET: Final = re.compile(
     r"(?:^|(?<!_per)_)(?:api_?key|master_key|key|password|passwd|secret|token|credentials?|salt|authorization|cookie)$"
-    r"|^database_url$|^redis_url$|^(?:x-)?(?:[\w-]+-)?(?:key|token|auth|authorization|secret|signature)$",
+    r"|^database_url$|^redis_url$|webhook_url$|(?:^|_)pass$|^(?:x-)?(?:[\w-]+-)?(?:key|token|auth|authorization|secret|signature)$",
     re.IGNORECASE,
 )
 
@@ -62,7 +62,7 @@ def mapping(item: Item | None, findings: Findings) -> Item | None:
     if item is None or item.value is None:
         return None
     if not isinstance(item.value, dict):
-        findings.error(item, f"{quote(item)} is not a mapping")
+        findings.error(item, f"{kind_of(item.value)} is not a mapping")
         return None
     return item
 
@@ -72,7 +72,7 @@ def elements(item: Item | None, findings: Findings) -> list[Item]:
     if item is None or item.value is None:
         return []
     if not isinstance(item.value, list):
-        findings.error(item, f"{quote(item)} is not a list", 'its entries begin with "- "')
+        findings.error(item, f"{kind_of(item.value)} is not a list", 'its entries begin with "- "')
     return item.items
 
 
@@ -126,7 +126,8 @@ def read(kind: type[M], items: Mapping[str, Item], findings: Findings) -> Fields
             item = _item_at(items[field], problem["loc"][1:])
             # Those of our own types have their text as pydantic's context.
             wanted = problem.get("ctx", {}).get("error") or _BUILT_IN.get(problem["type"], problem["msg"])
-            findings.error(item, f"{quote(item)} is not {wanted}")
+            is_whole = str(wanted).startswith(("a mapping", "a list"))
+            findings.error(item, f"{kind_of(item.value) if is_whole else quote(item)} is not {wanted}")
     kept = {name: item for name, item in items.items() if name not in wrong}
     return Fields(kind.model_validate({name: data[name] for name in kept if name in data}), kept)
 

@@ -180,6 +180,9 @@ class Deployments:
             values = known("litellm_params", mapping(fields.get("credential_values"), self._findings), self._findings)
             if fields.values.credential_name is None:
                 self._findings.error(each, "there is no credential_name")
+            elif fields.values.credential_name in found:
+                name = shown(fields.values.credential_name)
+                self._findings.error(each, f"there is another credential {name}", "give it another credential_name")
             else:
                 found[fields.values.credential_name] = values
         return found

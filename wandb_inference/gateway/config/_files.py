@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from ._findings import Findings, Place, shown
+from ._findings import Findings, Place, kind_of, shown
 from ._tree import Item, Unreadable, read_yaml
 
 _LARGEST: Final = 8 * 1024 * 1024
@@ -31,13 +32,14 @@ def gather(path: Path, shown_as: str, findings: Findings) -> tuple[Item, tuple[P
 
 
 def _gather(path: Path, name: str, by: Item | None, files: dict[Path, None], findings: Findings) -> Item:
+    with suppress(ValueError):  # a null character
+        files[_real(path)] = None  # with those that can't be read: once they can, a reload is due
     root = read_yaml(_text(path, name, by, findings), name, findings)
-    files[_real(path)] = None
     if root.value is None:
         findings.error(root.place, "the file is empty" if by is None else "the included file is empty")
         raise Unreadable
     if not isinstance(root.value, dict):
-        findings.error(root.place, f"the file holds {shown(root.value)}, not a mapping of settings")
+        findings.error(root.place, f"the file holds {kind_of(root.value)}, not a mapping of settings")
         raise Unreadable
     entries = dict(root.entries)
     include = entries.pop("include", None)
@@ -59,7 +61,7 @@ def _included(include: Item | None, findings: Findings) -> list[Item]:
         return []
     include = replace(include, path="include")
     if not isinstance(include.value, list):
-        findings.error(include, f"{shown(include.value)} is not a list of files", "write include: [models.yaml]")
+        findings.error(include, f"{kind_of(include.value)} is not a list of files", "write include: [models.yaml]")
         return []
     names = [each for each in include.items if isinstance(each.value, str) and each.value.strip("\0 ") == each.value]
     for number, item in enumerate(include.items):

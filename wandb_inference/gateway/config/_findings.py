@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from ...exceptions import ConfigurationError
@@ -71,14 +72,18 @@ class ConfigFileError(ConfigurationError):
     Args:
         message: What can't be used.
         findings: All that is wrong with it, and its warnings.
+        files: Those that were read, or could not be.
     """
 
     findings: tuple[Finding, ...]
     """All that is wrong, warnings included, in the order of the files."""
+    files: tuple[Path, ...]
+    """Those that were read, or could not be: when one changes, another try is due."""
 
-    def __init__(self, message: str, *, findings: Iterable[Finding] = ()) -> None:
+    def __init__(self, message: str, *, findings: Iterable[Finding] = (), files: Iterable[Path] = ()) -> None:
         super().__init__(message)
         self.findings = tuple(findings)
+        self.files = tuple(files)
 
     def _what(self) -> str:
         return "\n  ".join([self.message, *(str(finding) for finding in self.findings if finding.severity == "error")])
@@ -167,6 +172,11 @@ def shown(value: object) -> str:
     if value is None:
         return "nothing"
     return str(value).lower() if isinstance(value, bool) else str(value)[:_LONGEST]
+
+
+def kind_of(value: object) -> str:
+    """What a value is, where a section belongs: a text is not shown, as it may be a key whose space is missing."""
+    return "a text" if isinstance(value, str) else shown(value)
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:

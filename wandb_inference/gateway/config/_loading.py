@@ -33,6 +33,8 @@ class Report:
     """All mistakes and warnings, file by file and line by line."""
     resolved: GatewayConfig | None
     """The configuration with everything looked up; `None` where there is a mistake."""
+    files: tuple[Path, ...] = ()
+    """Those that were read, or could not be."""
 
 
 def check(
@@ -61,11 +63,11 @@ def check(
     try:
         root, files = gather(Path(path), os.fspath(path), findings)
     except Unreadable:
-        return Report(findings.ordered(), None)
+        return Report(findings.ordered(), None, (Path(path),))
     root, environment = settle(root, os.environ if environ is None else environ, findings)
     options = Options(host, skip_foreign=skip_foreign, api_base=api_base, cwd=cwd, home=home)
     resolved = build(root, environment, files, options, findings)
-    return Report(findings.ordered(), resolved)
+    return Report(findings.ordered(), resolved, files)
 
 
 def load(
@@ -144,4 +146,6 @@ def _resolved(report: Report, name: str) -> GatewayConfig:
         return report.resolved
     mistakes = sum(finding.severity == "error" for finding in report.findings)
     count = f"{mistakes} mistakes" if mistakes > 1 else "a mistake"
-    raise ConfigFileError(hide(f"{name} can't be used for the gateway: {count}"), findings=report.findings)
+    raise ConfigFileError(
+        hide(f"{name} can't be used for the gateway: {count}"), findings=report.findings, files=report.files
+    )

@@ -89,7 +89,8 @@ def target_of(params: Fields[Params], *, has_project: bool, short: bool, finding
     if prefix == "wandb" and slash:
         return Target("wandb", rest)
     if prefix == "openai" and slash:
-        if is_wandb_host(address) or has_project:
+        # At another's address the account's key has no business: there, one must be given.
+        if is_wandb_host(address) or (has_project and (not address or params.get("api_key") is not None)):
             return Target("wandb", rest)
         return Target("openai", rest) if address else Foreign("openai")
     if slash and prefix in _FOREIGN and not known(model):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from ._findings import Findings, nearest, shown
+from ._findings import Findings, kind_of, nearest, shown
 from ._tree import Item, Value
 
 _PREFIX: Final = "os.environ/"
@@ -77,7 +77,7 @@ def settle(root: Item, environ: Mapping[str, str], findings: Findings) -> tuple[
 def _variables(item: Item, environment: Environment, findings: Findings) -> Item:
     item = replace(item, path="environment_variables")
     if item.value is not None and not isinstance(item.value, dict):
-        findings.error(item, f"{shown(item.value)} is not a mapping of names to values")
+        findings.error(item, f"{kind_of(item.value)} is not a mapping of names to values")
     for name, entry in item.entries.items():
         at = _settle(entry, f"{item.path}.{name}", environment, findings)
         if isinstance(at.value, bool):

@@ -8,7 +8,7 @@ from typing import Final
 
 from ._checking import elements, one_of, quote, same
 from ._config import RouterSettings
-from ._findings import Findings, nearest, shown
+from ._findings import Findings, kind_of, nearest, shown
 from ._matching import Pattern
 from ._models import Alias, Fallbacks, Group
 from ._settings import Settings
@@ -146,10 +146,11 @@ class Routes:
             return found
         for entry in elements(item, self._findings):
             if not isinstance(entry.value, dict):
-                self._findings.error(entry, f"{quote(entry)} is not a mapping of a model to a list", form)
+                self._findings.error(entry, f"{kind_of(entry.value)} is not a mapping of a model to a list", form)
             for name, targets in entry.entries.items():
                 if name != _ALL and not self.knows(name):
                     if name in self.dropped:
+                        self._findings.warn(targets, f"{shown(name)} is left out, and its fallbacks with it")
                         continue
                     self._findings.error(targets, f"there is no model {shown(name)}", nearest(name, self.names))
                 if name in found:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 from ._values import (
     Count,
@@ -32,7 +32,15 @@ def are_texts(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(each, str) and each for each in cast("list[object]", value))
 
 
+def _not_empty(value: list[str]) -> list[str]:
+    if not value:
+        raise wanted("a list of one address or more: nobody could connect")
+    return value
+
+
 def _flag_or_text(value: object) -> object:
+    if isinstance(value, str) and value.strip().lower() in ("true", "false"):
+        return value.strip().lower() == "true"
     if isinstance(value, bool) or (isinstance(value, str) and value.strip()):
         return value
     raise wanted("true, false or the name of a file")
@@ -180,7 +188,7 @@ class General(Section):
     include_call_id_in_error_body: Flag | None = None
     use_x_forwarded_for: Flag | None = None
     trusted_proxy_ranges: list[Network] | None = None
-    allowed_ips: list[Network] | None = None
+    allowed_ips: Annotated[list[Network], AfterValidator(_not_empty)] | None = None
     cors_origins: Texts | None = None
     reasoning_content: Flag | None = None
 

@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
+from ..._network import Network
+from ..._transport.tls import TLS
+from ...exceptions import ConfigurationError
+from ._addresses import sdk_hint
 from ._checking import Fields, check, mapping
 from ._config import ServerSettings, State
 from ._findings import Findings, shown
@@ -24,6 +28,7 @@ NEVER_FORWARDED: Final = frozenset(
         *("authorization", "x-litellm-api-key", "api-key", "x-api-key", "x-goog-api-key", "ocp-apim-subscription-key"),
         *("openai-project", "openai-organization", "cookie", "proxy-authorization"),
         *("host", "connection", "content-length", "content-type", "transfer-encoding", "expect", "te", "upgrade"),
+        *("accept-encoding", "content-encoding", "keep-alive", "proxy-connection", "trailer"),
     }
 )
 """Headers of clients that no setting sends on."""
@@ -100,6 +105,7 @@ def server_settings(
         findings.error(litellm.get("budget_duration"), "there is no max_budget that it could renew")
     if others := [name for name in general.values.alerting or () if name != "webhook"]:
         findings.warn(general.get("alerting"), f"{', '.join(map(shown, others))} has no effect")
+    _check_tls(litellm, findings)
     return ServerSettings(
         forward_headers=_forwarded(general, sources, findings),
         callbacks=_callbacks(litellm, sources, findings),
@@ -161,9 +167,19 @@ def _forwarded(general: Fields[General], sources: Sources, findings: Findings) -
         findings.error(item, f"{', '.join(map(shown, odd))} can't be the name of a header")
     own = general.values.litellm_key_header_name
     private = NEVER_FORWARDED if own is None else NEVER_FORWARDED | {own.lower()}
-    if never := [name for name in names if name in private]:
+    if never := [name for name in names if name in private]:  # what a * stands for is looked at with each request
         findings.error(item, f"{', '.join(never)}: never sent on, for it says whose request it is or where it ends")
     return names
+
+
+def _check_tls(litellm: Fields[LiteLLM], findings: Findings) -> None:
+    for name, option in (("ssl_verify", "verify"), ("ssl_certificate", "cert")):
+        value = getattr(litellm.values, name)
+        if isinstance(value, str):
+            try:
+                TLS(Network(verify=value) if option == "verify" else Network(cert=value)).context()
+            except ConfigurationError as error:
+                findings.error(litellm.get(name), error.message.replace(f"network.{option}", "this"), sdk_hint(error))
 
 
 def _callbacks(litellm: Fields[LiteLLM], sources: Sources, findings: Findings) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 
 from ._checking import mapping, quote
 from ._deployments import Entry
-from ._findings import Findings
+from ._findings import Findings, kind_of
 from ._routes import names_of
 from ._tree import Item
 
@@ -74,5 +74,5 @@ def _ways(item: Item, findings: Findings) -> Iterator[Item]:
 def _names(item: Item | None, findings: Findings) -> list[Item]:
     names = names_of(item) if item else []
     if item is not None and (not names or not all(isinstance(each.value, str) for each in names)):
-        findings.error(item, f"{quote(item)} is not a list of names")
+        findings.error(item, f"{kind_of(item.value)} is not a list of names")
     return [each for each in names if isinstance(each.value, str)]

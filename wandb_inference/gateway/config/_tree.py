@@ -19,6 +19,7 @@ _SCALARS: Final = frozenset(_TAG + name for name in ("str", "int", "float", "boo
 _MERGE: Final = _TAG + "merge"
 _MOST_ITEMS: Final = 200_000
 _DEEPEST: Final = 60
+_DIGITS: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +171,7 @@ class _Reader:
             self._foreign_tag(place)
             return None
         if node.tag in (_TAG + "str", _TAG + "value"):
-            return cast("str", node.value)
+            return self._joined(node.value, place)
         try:
             value = cast("_Constructor", self._constructor).construct_object(node)
         except (ValueError, KeyError, AttributeError, OverflowError):  # `!!int x`, the 31st of February
@@ -180,9 +181,22 @@ class _Reader:
         if isinstance(value, float) and not math.isfinite(value):
             self._findings.error(place, f"{shown(value)} is no finite number")
             return None
+        if isinstance(value, int) and abs(value) >= 10**_DIGITS:
+            self._findings.error(place, f"this number has more than {_DIGITS} digits")
+            return None
         if isinstance(value, date):  # a datetime is one too
             return value.isoformat()
         return cast("Value", value)
+
+    def _joined(self, text: str, place: Place) -> str | None:
+        """The text with its surrogates joined: JSON writes an emoji as two, which PyYAML leaves as they are."""
+        if text.isascii():
+            return text
+        try:
+            return text.encode("utf-16", "surrogatepass").decode("utf-16")
+        except UnicodeDecodeError:
+            self._findings.error(place, "there is half of a character here (a surrogate without the other one)")
+            return None
 
     def _foreign_tag(self, place: Place) -> None:
         # The tag is not named: it may be a password that begins with "!".

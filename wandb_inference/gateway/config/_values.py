@@ -12,9 +12,11 @@ from typing import Annotated, Any, Final, TypeAlias, cast
 
 from pydantic import BeforeValidator
 
-_INTEGER: Final = re.compile(r"[+-]?\d{1,18}")
-_NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?")
-_DURATION: Final = re.compile(r"(\d{1,9})(s|m|h|d|w|mo)")
+_INTEGER: Final = re.compile(r"[+-]?\d{1,18}", re.ASCII)
+_NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
+_DURATION: Final = re.compile(r"(\d{1,9})(s|m|h|d|w|mo)", re.ASCII)
+_MOST: Final = 10**18
+"""What no limit and no number of seconds comes near."""
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400, "mo": 30 * 86_400}
 HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """RFC 9110, 5.6.2."""
@@ -48,7 +50,8 @@ def _number(value: object) -> Decimal | None:
     text = str(value).strip()
     if len(text) > 60 or not _NUMBER.fullmatch(text):
         return None
-    return Decimal(text)
+    number = Decimal(text)
+    return number if abs(number) <= _MOST else None
 
 
 def _whole(least: int) -> BeforeValidator:
@@ -57,7 +60,7 @@ def _whole(least: int) -> BeforeValidator:
             value = int(value)
         if isinstance(value, float) and value.is_integer() and abs(value) < 10**18:
             value = int(value)
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= _MOST:
             raise wanted("a whole number" if least < 0 else f"a whole number, {least} or more")
         return value
 
@@ -162,9 +165,10 @@ def _network(value: object) -> object:
 def _moment(value: object) -> object:
     try:
         moment = datetime.fromisoformat(str(value).strip().replace("Z", "+00:00"))
-    except ValueError:
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+        return moment.astimezone(timezone.utc).timestamp()
+    except (ValueError, OverflowError):
         raise wanted("a day or a time, as 2027-01-31 or 2027-01-31T12:00:00Z") from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
 
 
 Count: TypeAlias = Annotated[int, _whole(0)]
