@@ -17,7 +17,7 @@ from wandb_inference import AsyncClient, Client
 from wandb_inference.testing import Emulator
 
 # The same examples each time: what passes today passes tomorrow. `--hypothesis-profile default` looks for others.
-settings.register_profile("same", derandomize=True)
+settings.register_profile("same", derandomize=True, max_examples=50)
 settings.load_profile("same")
 
 pytest_plugins = ["pytester", "wandb_inference.testing.pytest_plugin"]

@@ -628,4 +628,4 @@ class Machine(RuleBasedStateMachine):
 
 
 TestMachine = Machine.TestCase
-TestMachine.settings = settings(deadline=None, max_examples=60)
+TestMachine.settings = settings(deadline=None, max_examples=30)

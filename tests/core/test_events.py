@@ -308,7 +308,7 @@ def as_bytes(chunks):
     return b"".join(b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in chunks) + b"data: [DONE]\n\n"
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(made=completions())
 def test_adds_up(made):
     """However a server cuts a completion, its chunks add up to it, handed over or not, and so do its events."""

@@ -168,7 +168,7 @@ recipes = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(recipes, st.booleans(), st.sampled_from([None, 1]), st.integers(1, 9))
 def test_any_answer(data, ascii, indent, size):
     """Cut anywhere, an answer only grows, and ends as what the whole text is read as."""
@@ -181,7 +181,7 @@ def test_any_answer(data, ascii, indent, size):
         assert continues(before, now)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(nodes, st.integers(1, 9))
 def test_any_json(data, size):
     """Without a type an answer is plain data."""
@@ -193,7 +193,7 @@ def test_any_json(data, size):
     assert reader.value == data
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     st.lists(
         st.sampled_from(['{"', '"', "name", ":", ",", "}", "]", "[", "{", "\\", "\\u00", "nul", "1", " ", "é", "steps"])

@@ -126,7 +126,7 @@ def test_reference_reads_the_grammar(stream: bytes, expected: list[ServerSentEve
     assert parse(stream).events == values(expected)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(STREAMS)
 def test_whole_stream_matches_the_reference(stream: bytes) -> None:
     """A stream in one piece gives what the grammar says, and the bytes of its data as they came."""
@@ -136,7 +136,7 @@ def test_whole_stream_matches_the_reference(stream: bytes) -> None:
     assert raw == [data.encode("latin-1") for _, data, _, _ in parse(stream, "latin-1").events]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(STREAMS)
 def test_every_byte_counts_at_once(stream: bytes) -> None:
     """After each byte the decoder has given what the bytes so far hold, no event later than its last byte."""
@@ -148,7 +148,7 @@ def test_every_byte_counts_at_once(stream: bytes) -> None:
         assert (values(events), decoder.pending) == parse(stream[:end])[:2]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(STREAMS)
 def test_any_single_cut_changes_nothing(stream: bytes) -> None:
     """A stream gives the same events wherever it is cut in two."""
@@ -158,14 +158,14 @@ def test_any_single_cut_changes_nothing(stream: bytes) -> None:
         assert decode([stream[:position], stream[position:]]) == expected
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(STREAMS, max_size=5))
 def test_any_cuts_change_nothing(pieces: list[bytes]) -> None:
     """A stream gives the same events in any number of pieces, empty ones among them."""
     assert decode(pieces) == decode([b"".join(pieces)])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(STREAMS, st.integers(2, 12))
 def test_limit_matches_the_reference(stream: bytes, limit: int) -> None:
     """An event passes the limit at the same byte, and after the same events, however the stream is cut."""

@@ -39,7 +39,7 @@ litellm_settings: {{callbacks: [prometheus]}}
 keys: [{{name: a, key: os.environ/KEY_A, rpm: 1000000, tpm: 1000000000, max_budget: 1000000, budget_duration: 1d}}]
 """
 FUZZ = settings(
-    max_examples=80,
+    max_examples=50,
     deadline=None,
     database=None,
     derandomize=True,

@@ -154,5 +154,5 @@ class Requests(RuleBasedStateMachine):
         assert held == [0] * len(held)
 
 
-Requests.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+Requests.TestCase.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
 TestRequests = Requests.TestCase

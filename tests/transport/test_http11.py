@@ -140,7 +140,7 @@ def test_a_whole_answer_in_one_look() -> None:
 
 
 @given(st.binary(max_size=200), st.lists(st.integers(0, 200), max_size=3))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_random_bytes(data: bytes, points: list[int]) -> None:
     """Random bytes are read or refused as h11 does, and never fail otherwise."""
     pieces = [*cut(data, points), b""]
