@@ -162,6 +162,7 @@ class Storm:
         self._ready.set()
         await self._end.wait()
         server.close()
+        await asyncio.sleep(0.05)  # who was accepted just now has a socket that only its task would close
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()
